@@ -1,0 +1,204 @@
+"""What a suite file may say.  Units and sources stand beside each field; `load` turns YAML into these models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Column = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+IndexRange = Annotated[str, Field(pattern=r"^\d+-\d+$")]  # inclusive, as people write it: 0-29
+Split = Literal["demonstration", "training", "held-out"]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; values are not coerced from other types; nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Named(BaseModel):
+    """A plugin's entry by name; every other key is an option of that entry, checked against its dataclass."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    name: Name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Starts(Strict):
+    """Ranges of start indices, inclusive, in place of the environment's own split.  held-out may not overlap."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    demonstration: IndexRange | None = None
+    training: IndexRange | None = None
+    held_out: IndexRange | None = Field(default=None, alias="held-out")
+
+
+class EnvironmentConfig(Named):
+    """python: another interpreter for the workers of environments that run in processes of their own."""
+
+    python: str | None = None
+    starts: Starts = Starts()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DemonstrationsConfig(Strict):
+    """per_task: demonstrations a task, made by the environment's expert from the demonstration starts."""
+
+    per_task: Annotated[int, Field(ge=0)]
+
+
+class SftConfig(Strict):
+    """Cross-entropy on the demonstrations' action tokens; AdamW, linear warm-up, cosine decay to 5%."""
+
+    steps: Positive
+    batch_size: Positive
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01  # torch's AdamW default, as in SimpleVLA-RL
+    warmup: Annotated[int, Field(ge=0)] = 30
+    grad_clip: Rate = 1.0
+    proprio_noise: Annotated[float, Field(ge=0)] = 0.0  # standard deviation added to the proprioception
+    checkpoint_every: Positive = 100
+
+
+class CurveConfig(Strict):
+    """Evaluation during training, for curves: every so many iterations on the first `per_task` held-out starts."""
+
+    every: Positive
+    per_task: Positive
+
+
+class RlConfig(Strict):
+    """GRPO without critic and KL (SimpleVLA-RL, equation 11)."""
+
+    iterations: Positive
+    groups: Positive  # groups in a batch
+    group_size: Annotated[int, Field(ge=2)]  # trajectories from one start; 8 in SimpleVLA-RL
+    minibatch: Positive  # trajectories; 128 in SimpleVLA-RL
+    learning_rate: Rate  # 5e-6 in SimpleVLA-RL, for 7B parameters
+    advantage: Name
+    objective: Name
+    aggregate: Literal["trajectory-mean", "token-mean"]
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    warmup: Annotated[int, Field(ge=0)] = 0  # optimiser steps
+    grad_clip: Rate = 1.0  # SimpleVLA-RL
+    microbatch: Positive = 256  # chunks in one forward of the update; changes memory, not the result
+    tricks: tuple[Named, ...] = ()
+    curve: CurveConfig | None = None
+    checkpoint_every: Positive = 1
+
+
+class ArmConfig(Strict):
+    """A row of the table: a recipe.  `from` names the arm whose checkpoint this one starts at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    name: Name
+    title: str | None = None
+    from_: Name | None = Field(default=None, alias="from")
+    demonstrations: DemonstrationsConfig | None = None
+    sft: SftConfig | None = None
+    rl: RlConfig | None = None
+
+    @model_validator(mode="after")
+    def _stages(self) -> ArmConfig:
+        if self.sft is None and self.rl is None and self.demonstrations is not None:
+            raise ValueError("has demonstrations but no `sft` that learns from them")
+        if self.sft is not None and self.demonstrations is None:
+            raise ValueError("has `sft` but no `demonstrations`")
+        return self
+
+
+class TemperatureSampling(Strict):
+    """Sampled evaluation.  rollouts: episodes a start."""
+
+    temperature: Rate
+    rollouts: Positive = 1
+
+
+Sampling = Literal["greedy"] | TemperatureSampling
+
+
+def sampling_name(sampling: Sampling) -> str:
+    """``greedy``, or ``T=1.0``."""
+    return "greedy" if isinstance(sampling, str) else f"T={sampling.temperature:g}"
+
+
+class EvaluationConfig(Strict):
+    """per_task: starts a task, the first of the split.  table: which sampling fills the table."""
+
+    starts: Split = "held-out"
+    per_task: Positive
+    sampling: Annotated[tuple[Sampling, ...], Field(min_length=1)] = ("greedy",)
+    table: str = "greedy"
+
+    @model_validator(mode="after")
+    def _table(self) -> EvaluationConfig:
+        known = [sampling_name(sampling) for sampling in self.sampling]
+        if self.table not in known:
+            raise ValueError(f"table: `{self.table}` is not among the samplings; write one of: {', '.join(known)}")
+        return self
+
+
+class ExtraEvaluation(EvaluationConfig):
+    """One more evaluation of the final policies, under other environment options; it has its own table."""
+
+    name: Name
+    environment: dict[str, Any] = {}
+
+
+class RuntimeConfig(Strict):
+    """How to run; changes no number.
+
+    jobs: runs at the same time, each a process; auto: one a core for batched environments, else 1.
+    workers: environment processes of a run; 0 for batched environments.  slots: episodes side by side in a batched
+    environment.  threads: torch threads a run.
+    """
+
+    jobs: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 0
+    slots: Positive = 128
+    threads: Positive = 1
+
+
+class TableConfig(Strict):
+    """average: an Avg column.  delta: pairs of arms (minuend, subtrahend), a row of differences each."""
+
+    average: bool = True
+    delta: tuple[tuple[Name, Name], ...] = ()
+
+
+class Film(Strict):
+    """The start whose episode is filmed before and after RL."""
+
+    column: Column
+    task: Annotated[int, Field(ge=0)] | None = None  # None: chosen so that the first arm fails and the last succeeds
+    start: Annotated[int, Field(ge=0)] | None = None
+
+
+class Suite(Strict):
+    """A file of arms x columns x seeds."""
+
+    name: Name
+    title: str = ""
+    environment: EnvironmentConfig
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    tasks: dict[Column, tuple[int, ...]] = {}  # a column's tasks by index; all where it is not named
+    policy: Named
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
+    evaluation: EvaluationConfig
+    extra_evaluations: tuple[ExtraEvaluation, ...] = ()
+    trackers: tuple[Named, ...] = ()
+    table: TableConfig = TableConfig()
+    film: Film | None = None
+    runtime: RuntimeConfig = RuntimeConfig()

@@ -1,0 +1,129 @@
+"""Frozen records that plugins hand to the Catalog: what exists, without importing it.
+
+Everything heavy is named as ``"module:attribute"`` and imported when it is used, so that looking around costs nothing.
+`options` is a frozen dataclass (in a light module) whose fields are what a suite may write beside ``name:``; types are
+checked by pydantic, ``__post_init__`` may raise ValueError, unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def load(reference: str) -> Any:
+    """``"package.module:attribute"`` -> the object."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For entries that take no options."""
+
+
+@dataclass(frozen=True)
+class EnvironmentEntry:
+    """`make` refers to ``make(suite: str, options, slots: int) -> Environment | BatchedEnvironment``.
+
+    suites: the task suites that a suite file may name as columns.
+    batched: `make` returns a `BatchedEnvironment` that serves `slots` episodes in the trainer's own process.
+    requires: importable modules it needs; install: the command that brings them.
+    """
+
+    name: str
+    summary: str
+    make: str
+    suites: tuple[str, ...]
+    options: type = NoOptions
+    batched: bool = False
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True)
+class PolicyEntry:
+    """`make` refers to ``make(spec: EnvironmentSpec, options, seed: int) -> TokenPolicy``."""
+
+    name: str
+    summary: str
+    make: str
+    options: type = NoOptions
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True)
+class TrickEntry:
+    """`trick` is a frozen dataclass: its fields are its options, its methods marked ``@hookimpl`` are what it does."""
+
+    name: str
+    summary: str
+    trick: type
+
+
+@dataclass(frozen=True)
+class AdvantageEntry:
+    """`function` refers to ``f(returns: Float[groups, rollouts]) -> Float[groups, rollouts]`` (torch tensors)."""
+
+    name: str
+    summary: str
+    function: str
+
+
+@dataclass(frozen=True)
+class ObjectiveEntry:
+    """`function` refers to ``f(logprobs, old_logprobs, advantages, clip: ClipRange) -> per-token objective``, to be
+    maximised, all tensors of one shape."""
+
+    name: str
+    summary: str
+    function: str
+
+
+@dataclass(frozen=True)
+class TrackerEntry:
+    """`tracker` is a frozen dataclass whose methods marked ``@hookimpl`` observe a run."""
+
+    name: str
+    summary: str
+    tracker: type
+
+
+@dataclass(frozen=True)
+class TableFormatEntry:
+    """`render` refers to ``f(table: vla_rl_bench.tables.model.Table) -> str``; extension without the dot."""
+
+    name: str
+    summary: str
+    render: str
+    extension: str
+
+
+@dataclass(frozen=True)
+class SuiteEntry:
+    """A suite file that a plugin ships; `path` is absolute."""
+
+    name: str
+    summary: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of `vla-rl-bench doctor`.  advice: what to type when it is not ok."""
+
+    ok: bool
+    what: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class CheckEntry:
+    """`check` looks at one need of a plugin; may take seconds; must not raise."""
+
+    name: str
+    check: Callable[[], Sequence[CheckResult]] = field(repr=False)

@@ -1,0 +1,61 @@
+"""Frozen events that observers of a run receive.  `run` is the run id, `folder` its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunStart:
+    run: str
+    folder: Path
+    config: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class RolloutEnd:
+    """A batch is complete.  drawn: groups rolled out; kept: groups that every `keep_group` agreed to."""
+
+    run: str
+    iteration: int
+    drawn: int
+    kept: int
+    successes: int
+    trajectories: int
+
+
+@dataclass(frozen=True)
+class UpdateEnd:
+    """metrics: the line written to metrics.jsonl.  skipped: nothing was kept, so nothing was updated."""
+
+    run: str
+    iteration: int
+    skipped: bool
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class EvaluationEnd:
+    """iteration: the RL iteration it follows; None for the final evaluation of the run."""
+
+    run: str
+    iteration: int | None
+    sampling: str
+    successes: int
+    episodes: int
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    run: str
+    iteration: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    run: str
+    folder: Path
+    status: str
