@@ -149,16 +149,22 @@ def roll_out(
         yield from stage.advance()
 
 
-def film(pool: Pool, actor: Actor, episode: Episode) -> tuple[list[ImageArray], Trajectory]:
-    """Play one episode and keep a frame a chunk: uint8 ``[H, W, 3]``, the start included."""
-    stage = _Stage(pool, actor, keep=False)
-    stage.start(episode)
-    frames: list[ImageArray] = []
-    while True:
-        ended = stage.advance()
-        if ended:
-            return frames, ended[0][1]
-        frames.append(pool.film(0))
+def film(pool: Pool, actor: Actor, start: Start) -> tuple[list[ImageArray], bool]:
+    """Play one greedy episode step by step on slot 0 -> frames uint8 ``[H, W, 3]``, the start included, and success."""
+    pool.reset(0, start)
+    observation = pool.wait()[0].observation
+    frames = [pool.film(0)]
+    instruction = pool.contract.tasks[start.task].instruction
+    while observation is not None:
+        chunk = actor.act(Observation.stack([observation]), [instruction], None).actions[0]
+        for action in chunk:
+            pool.step(0, action[None])
+            answer = pool.wait()[0]
+            frames.append(pool.film(0))
+            if answer.result is not None and answer.result.done:
+                return frames, answer.result.success
+        observation = answer.observation
+    raise RuntimeError("an episode ended without saying so")
 
 
 def spec_summary(contract: EnvironmentSpec) -> dict[str, object]:

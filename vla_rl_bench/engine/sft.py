@@ -1,0 +1,108 @@
+"""Supervised fine-tuning: cross-entropy on the action tokens of demonstrations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from vla_rl_bench import seeding
+from vla_rl_bench.algorithms import action_tokens
+from vla_rl_bench.config.schema import SftConfig
+from vla_rl_bench.engine import checkpoint
+from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.types import Demonstration, EnvironmentSpec, FloatArray, Observation
+
+
+class Windows:
+    """Every step of every demonstration as a training example: what was seen, and the next K expert actions.
+
+    Past the end of an episode the chunk is filled with the environment's noop.
+    """
+
+    def __init__(self, demonstrations: Sequence[Demonstration], contract: EnvironmentSpec, policy: TokenPolicy) -> None:
+        noop = np.array(contract.action.noop, np.float32)
+        chunks = [chunk_labels(shown.actions, noop, policy.chunk) for shown in demonstrations]
+        self.observations = Observation.concatenate([shown.observations for shown in demonstrations])
+        self.tokens = action_tokens.encode(policy.normalise(np.concatenate(chunks))).reshape(len(self), -1)
+        self.instructions = [
+            contract.tasks[shown.start.task].instruction for shown in demonstrations for _ in range(len(shown.actions))
+        ]
+
+    def __len__(self) -> int:
+        return len(self.observations.proprio)
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[Observation, list[str], torch.Tensor]:
+        tokens = torch.from_numpy(self.tokens[rows].astype(np.int64))
+        return self.observations[rows], [self.instructions[row] for row in rows], tokens
+
+
+def chunk_labels(actions: FloatArray, noop: FloatArray, chunk: int) -> FloatArray:
+    """actions: ``[T, D]`` -> ``[T, K, D]``: row t holds actions t..t+K-1, noop past the end."""
+    padded = np.concatenate([actions, np.repeat(noop[None], chunk - 1, axis=0)])
+    return np.stack([padded[k : k + len(actions)] for k in range(chunk)], axis=1).astype(np.float32)
+
+
+def learning_rate(step: int, config: SftConfig) -> float:
+    """Linear warm-up, then cosine decay to 5% of the peak.  step: 0 for the first."""
+    warm = min(1.0, (step + 1) / max(config.warmup, 1))
+    return config.learning_rate * warm * max(0.05, 0.5 * (1 + math.cos(math.pi * step / config.steps)))
+
+
+def fine_tune(
+    policy: TokenPolicy,
+    windows: Windows,
+    config: SftConfig,
+    seed: int,
+    save_to: Path,
+    progress: Callable[[int, int], None],
+) -> float:
+    """Train in place, resuming from the checkpoint at `save_to` -> the last loss, nats a token."""
+    module = _module(policy)
+    module.train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    first = checkpoint.load_checkpoint(save_to, module, optimizer)
+    loss = math.nan
+    for step in range(first, config.steps):
+        loss = _step(policy, module, windows, config, seed, step, optimizer)
+        if (step + 1) % config.checkpoint_every == 0:
+            checkpoint.save_checkpoint(save_to, step + 1, module, optimizer)
+        progress(step + 1, config.steps)
+    return loss
+
+
+def _step(
+    policy: TokenPolicy,
+    module: nn.Module,
+    windows: Windows,
+    config: SftConfig,
+    seed: int,
+    step: int,
+    optimizer: torch.optim.Optimizer,
+) -> float:
+    draw = seeding.generator("sft", seed, step)
+    observations, instructions, tokens = windows.batch(draw.integers(len(windows), size=config.batch_size))
+    if config.proprio_noise:
+        noise = draw.normal(scale=config.proprio_noise, size=observations.proprio.shape).astype(np.float32)
+        observations = Observation(observations.images, observations.proprio + noise)
+    logits = policy.forward(policy.collate(observations, instructions))
+    loss = functional.cross_entropy(logits.flatten(0, 1), tokens.to(logits.device).flatten())
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(module.parameters(), config.grad_clip)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, config)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _module(policy: TokenPolicy) -> nn.Module:
+    if not isinstance(policy, nn.Module):
+        raise TypeError(f"{type(policy).__name__} is not a torch.nn.Module, and a policy must be one")
+    return policy

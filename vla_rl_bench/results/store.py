@@ -1,0 +1,117 @@
+"""A run is a folder: ``run.json``, ``episodes.jsonl``, ``metrics.jsonl``, checkpoints.  Whatever is there is whole.
+
+JSON files are replaced atomically; of a JSON-lines file only the lines up to what ``run.json`` or a checkpoint vouches
+for count, and a resuming run cuts off the rest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vla_rl_bench.errors import UserError
+
+Record = dict[str, Any]
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file in one step: a reader, or a killed writer, sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The records of a JSON-lines file; a torn last line is no record."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+def append_lines(path: Path, records: list[Record]) -> None:
+    """Add records at the end, on disk when this returns."""
+    with path.open("ab") as file:
+        file.write(b"".join(json.dumps(record, sort_keys=True).encode() + b"\n" for record in records))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def keep_lines(path: Path, keep: Callable[[Record], bool]) -> None:
+    """Rewrite a JSON-lines file with the records that `keep` wants."""
+    if path.exists():
+        kept = [record for record in read_lines(path) if keep(record)]
+        write_text(path, "".join(json.dumps(record, sort_keys=True) + "\n" for record in kept))
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def episodes_path(self) -> Path:
+        return self.path / "episodes.jsonl"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def policy_path(self) -> Path:
+        """The trained policy; there when, and only when, training is complete."""
+        return self.path / "policy.safetensors"
+
+    def checkpoint_path(self, stage: str) -> Path:
+        return self.path / f"{stage}.checkpoint.pt"
+
+    def read(self) -> Record:
+        """``run.json``, or an empty record."""
+        return read_json(self.record_path) if self.record_path.exists() else {}
+
+    def update(self, changes: Mapping[str, Any]) -> Record:
+        record = self.read() | dict(changes)
+        write_json(self.record_path, record)
+        return record
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Only one process works on a run; the lock goes with the process, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.path}: another process is working on this run; wait for it or end it") from None
+            yield
