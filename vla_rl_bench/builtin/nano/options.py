@@ -1,0 +1,35 @@
+"""What a suite file may write beside ``policy: {name: nano}``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class NanoOptions:
+    """chunk: actions K an observation is answered with.  width, layers, heads: of the transformer.
+
+    stem: how an image becomes tokens; `patch` is linear on squares of `patch` pixels, `conv` is three convolutions of
+    stride 2 (one token for 8 x 8 pixels).  words: instruction tokens; a longer instruction is cut.  rank: of the head.
+    weights: `none`, or `tabletop`, the shipped stand-in for VLA pre-training (see `pretrain.py`).
+    """
+
+    chunk: int = 4
+    width: int = 64
+    layers: int = 2
+    heads: int = 4
+    stem: Literal["patch", "conv"] = "patch"
+    patch: int = 8
+    words: int = 9
+    rank: int = 32
+    weights: Literal["none", "tabletop"] = "none"
+
+    def __post_init__(self) -> None:
+        for name in ("chunk", "width", "layers", "heads", "patch", "words", "rank"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not positive")
+        if self.width % (8 * self.heads):
+            raise ValueError(
+                f"width: {self.width} is not a multiple of 8 times heads ({self.heads})"
+            )

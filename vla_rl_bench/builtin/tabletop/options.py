@@ -1,0 +1,38 @@
+"""What a suite file may write beside ``environment: {name: tabletop}``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class TabletopOptions:
+    """jitter: how far an object starts from its canonical place, at most, per axis, in table widths.
+
+    image_size: pixels a side of the camera image.  expert_noise: standard deviation that the scripted expert adds to
+    the motion of its actions, as a share of the largest step.
+    """
+
+    jitter: float = 0.03
+    image_size: int = 48
+    expert_noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.jitter <= 0.1:
+            raise ValueError(
+                f"jitter: {self.jitter} is not between 0 and 0.1 table widths"
+            )
+        if not 24 <= self.image_size <= 256:
+            raise ValueError(
+                f"image_size: {self.image_size} is not between 24 and 256 pixels"
+            )
+        if self.expert_noise < 0:
+            raise ValueError(f"expert_noise: {self.expert_noise} is negative")
+
+    def deviations(self) -> str:
+        """``+jitter=0.05`` for every option that is not at its default; part of the protocol."""
+        return "".join(
+            f"+{field.name}={getattr(self, field.name)}"
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        )

@@ -1,0 +1,113 @@
+"""The sixteen tasks: what lies where, what the instruction says, what counts as solved.
+
+The table is the unit square, x to the right and y up (the image's top row is y = 1).  The four suites ask what LIBERO's
+four ask (arXiv 2306.03310): `object` which thing, `spatial` which of equal things, `goal` where to, `long` two in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+
+COLOURS = ("red", "green", "blue", "yellow")
+SIDES = ("left", "right", "top", "bottom")
+BASKET = len(
+    COLOURS
+)  # palette index of the basket; the indices below it are those of COLOURS
+SHORT, LONG = 24, 56  # step limits; the expert needs about 9 and 22 steps
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A task's canonical scene.
+
+    objects, zones: places.  object_colours, zone_colours: palette indices, one each.  targets: the objects to move, in
+    the order in which the instruction names them.  goal: the zone that must hold all of them.  gripper: its start.
+    """
+
+    instruction: str
+    objects: tuple[Point, ...]
+    object_colours: tuple[int, ...]
+    zones: tuple[Point, ...]
+    zone_colours: tuple[int, ...]
+    targets: tuple[int, ...]
+    goal: int
+    gripper: Point
+    step_limit: int
+
+    @property
+    def name(self) -> str:
+        return self.instruction.replace(" ", "_")
+
+
+_ROW: tuple[Point, ...] = ((0.22, 0.30), (0.40, 0.55), (0.62, 0.55), (0.80, 0.30))
+_CROSS: tuple[Point, ...] = (
+    (0.20, 0.50),
+    (0.80, 0.50),
+    (0.50, 0.80),
+    (0.50, 0.20),
+)  # in the order of SIDES
+_PADS: tuple[Point, ...] = (
+    (0.15, 0.50),
+    (0.85, 0.50),
+    (0.50, 0.85),
+    (0.50, 0.15),
+)  # in the order of SIDES
+
+
+def _basket_on_top(
+    instruction: str, targets: tuple[int, ...], step_limit: int
+) -> Layout:
+    return Layout(
+        instruction,
+        _ROW,
+        (0, 1, 2, 3),
+        ((0.50, 0.84),),
+        (BASKET,),
+        targets,
+        0,
+        (0.50, 0.12),
+        step_limit,
+    )
+
+
+def _object() -> list[Layout]:
+    return [
+        _basket_on_top(f"put the {colour} block in the basket", (k,), SHORT)
+        for k, colour in enumerate(COLOURS)
+    ]
+
+
+def _spatial() -> list[Layout]:
+    return [
+        Layout(f"put the {side} red block in the basket", _CROSS, (0,) * 4, ((0.5, 0.5),), (BASKET,), (k,), 0,
+               (0.50, 0.36), SHORT)
+        for k, side in enumerate(SIDES)
+    ]  # fmt: skip
+
+
+def _goal() -> list[Layout]:
+    return [
+        Layout(f"put the red block on the {side} pad", ((0.42, 0.48), (0.62, 0.56)), (0, 2), _PADS, (0, 1, 2, 3), (0,),
+               k, (0.50, 0.36), SHORT)
+        for k, side in enumerate(SIDES)
+    ]  # fmt: skip
+
+
+def _long() -> list[Layout]:
+    pairs = ((0, 1), (2, 3), (1, 2), (0, 3))
+    return [
+        _basket_on_top(
+            f"put the {COLOURS[a]} and {COLOURS[b]} block in the basket", (a, b), LONG
+        )
+        for a, b in pairs
+    ]
+
+
+SUITES: dict[str, tuple[Layout, ...]] = {
+    "object": tuple(_object()),
+    "spatial": tuple(_spatial()),
+    "goal": tuple(_goal()),
+    "long": tuple(_long()),
+}
