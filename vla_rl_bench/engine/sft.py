@@ -71,7 +71,7 @@ def fine_tune(
     loss = math.nan
     for step in range(first, config.steps):
         loss = _step(policy, module, windows, config, seed, step, optimizer)
-        if (step + 1) % config.checkpoint_every == 0:
+        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
             checkpoint.save_checkpoint(save_to, step + 1, module, optimizer)
         progress(step + 1, config.steps)
     return loss

@@ -1,0 +1,107 @@
+"""Filling a batch with groups: rollouts from training starts, and what the tricks keep of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from vla_rl_bench import seeding
+from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.rollout.actor import Actor
+from vla_rl_bench.rollout.pool import Pool
+from vla_rl_bench.rollout.scheduler import Episode, roll_out
+from vla_rl_bench.types import Group, Start, Trajectory
+
+
+def training_start(tasks: Sequence[int], bounds: tuple[int, int], seed: int, iteration: int, group: int) -> Start:
+    """The start of the n-th group drawn in an iteration: tasks in a shuffled round-robin, indices uniform.
+
+    bounds: half-open range of training start indices.
+    """
+    lap, place = divmod(group, len(tasks))
+    order = seeding.generator("tasks", seed, iteration, lap).permutation(len(tasks))
+    index = seeding.generator("start", seed, iteration, group).integers(*bounds)
+    return Start(tasks[int(order[place])], int(index))
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A batch.  groups: what was kept, in launch order.  drawn: groups rolled out.  successes, trajectories, steps,
+    chunks: of all that was drawn."""
+
+    groups: tuple[Group, ...]
+    drawn: int
+    successes: int
+    trajectories: int
+    steps: int
+    chunks: int
+
+
+@dataclass
+class _Draw:
+    """Launches groups while kept + open < wanted; so which groups are drawn never depends on timing.
+
+    Each rejected group is replaced by exactly one other: the groups drawn are the shortest prefix of the launch order
+    that holds `wanted` kept ones, or `most` groups.
+    """
+
+    start_of: Callable[[int], Start]
+    key: tuple[int | str, ...]
+    keep: Callable[[Group], bool]
+    wanted: int
+    most: int
+    size: int
+    launched: int = 0
+    waiting: deque[Episode] = field(default_factory=deque)
+    open: dict[int, list[Trajectory]] = field(default_factory=dict)
+    kept: dict[int, Group] = field(default_factory=dict)
+    ended: list[Trajectory] = field(default_factory=list)
+
+    def next_episode(self) -> Episode | None:
+        if not self.waiting and len(self.kept) + len(self.open) < self.wanted and self.launched < self.most:
+            self._launch()
+        return self.waiting.popleft() if self.waiting else None
+
+    def _launch(self) -> None:
+        group, self.launched = self.launched, self.launched + 1
+        start = self.start_of(group)
+        self.open[group] = []
+        self.waiting.extend(Episode(start, rollout, (*self.key, group, rollout)) for rollout in range(self.size))
+
+    def take(self, episode: Episode, trajectory: Trajectory) -> None:
+        number = int(episode.key[-2])
+        self.open[number].append(trajectory)
+        self.ended.append(trajectory)
+        if len(self.open[number]) == self.size:
+            members = sorted(self.open.pop(number), key=lambda one: one.rollout)
+            group = Group(number, episode.start, tuple(members))
+            if self.keep(group):
+                self.kept[number] = group
+
+
+def collect(
+    pool: Pool,
+    actor: Actor,
+    engine: Engine,
+    start_of: Callable[[int], Start],
+    *,
+    key: tuple[int | str, ...],
+    wanted: int,
+    most: int,
+    size: int,
+    progress: Callable[[int, int], None] = lambda kept, wanted: None,
+) -> Collected:
+    """Draw groups of `size` rollouts until `wanted` are kept or `most` were drawn."""
+    draw = _Draw(start_of, key, engine.keep_group, wanted, most, size)
+    for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True):
+        draw.take(episode, trajectory)
+        progress(len(draw.kept), wanted)
+    return Collected(
+        groups=tuple(draw.kept[number] for number in sorted(draw.kept)),
+        drawn=draw.launched,
+        successes=sum(one.success for one in draw.ended),
+        trajectories=len(draw.ended),
+        steps=sum(one.length for one in draw.ended),
+        chunks=sum(len(one.steps) for one in draw.ended),
+    )

@@ -1,0 +1,80 @@
+"""Evaluation: every start of a split, greedy or sampled, one record an episode.  Value hooks are off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from vla_rl_bench.config.schema import Sampling, sampling_name
+from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.rollout.actor import Actor
+from vla_rl_bench.rollout.pool import Pool
+from vla_rl_bench.rollout.scheduler import Episode, roll_out
+from vla_rl_bench.types import Start
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to evaluate.  bounds: half-open range of start indices; per_task: the first so many of them."""
+
+    name: str
+    sampling: Sampling
+    tasks: tuple[int, ...]
+    bounds: tuple[int, int]
+    per_task: int
+    seed: int
+
+    def episodes(self) -> list[Episode]:
+        """All episodes, task by task.
+
+        The random numbers of a sampled episode are keyed by the start, not by the arm: two arms meet the same luck.
+        """
+        rollouts = 1 if isinstance(self.sampling, str) else self.sampling.rollouts
+        label = sampling_name(self.sampling)
+        return [
+            Episode(Start(task, index), rollout, ("evaluation", self.seed, label, task, index, rollout))
+            for task in self.tasks
+            for index in range(self.bounds[0], min(self.bounds[0] + self.per_task, self.bounds[1]))
+            for rollout in range(rollouts)
+        ]
+
+
+def evaluate(
+    pool: Pool,
+    policy: TokenPolicy,
+    evaluation: Evaluation,
+    *,
+    iteration: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[dict[str, Any]]:
+    """-> a record an episode, in the order of `Evaluation.episodes`."""
+    assert isinstance(policy, nn.Module)
+    policy.eval()
+    temperature = None if isinstance(evaluation.sampling, str) else evaluation.sampling.temperature
+    episodes = evaluation.episodes()
+    waiting = iter(episodes)
+    records: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for episode, trajectory in roll_out(pool, Actor(policy, temperature), lambda: next(waiting, None), keep=False):
+        records[episode.key] = {
+            "evaluation": evaluation.name,
+            "iteration": iteration,
+            "sampling": sampling_name(evaluation.sampling),
+            "column": pool.contract.suite,
+            "task": episode.start.task,
+            "start": episode.start.index,
+            "rollout": episode.rollout,
+            "seed": evaluation.seed,
+            "success": trajectory.success,
+            "steps": trajectory.length,
+            "events": list(trajectory.events),
+            "protocol": pool.contract.protocol,
+        }
+        progress(len(records), len(episodes))
+    return [records[episode.key] for episode in episodes]
+
+
+def successes(records: Sequence[dict[str, Any]]) -> int:
+    return sum(record["success"] for record in records)

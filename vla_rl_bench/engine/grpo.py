@@ -1,0 +1,180 @@
+"""GRPO on success alone: roll out groups, keep what the tricks keep, one clipped pass, repeat (SimpleVLA-RL)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vla_rl_bench import events, seeding
+from vla_rl_bench.config.schema import RlConfig
+from vla_rl_bench.engine import checkpoint
+from vla_rl_bench.engine.collect import Collected, collect, training_start
+from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
+from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.update import Objective, pack, update
+from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.results.store import RunFolder, append_lines, keep_lines
+from vla_rl_bench.rollout.actor import Actor
+from vla_rl_bench.rollout.pool import ACTIVITIES, Pool
+from vla_rl_bench.types import ClipRange, SamplingParams
+
+BASELINE_CLIP = ClipRange(0.2, 0.2)  # PPO's symmetric range: SimpleVLA-RL's baseline before "clip higher"
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything a GRPO run needs.  tasks: indices; bounds: half-open range of training starts."""
+
+    run: str
+    folder: RunFolder
+    policy: TokenPolicy
+    pool: Pool
+    engine: Engine
+    config: RlConfig
+    advantage: Callable[[Tensor], Tensor]
+    objective: Objective
+    tasks: Sequence[int]
+    bounds: tuple[int, int]
+    seed: int
+    curve: Evaluation | None
+    progress: Callable[[str, int, int], None]
+
+
+def train(training: Training) -> None:
+    """Run, or resume, all iterations.  The policy is trained in place; each iteration ends with a checkpoint."""
+    config, policy = training.config, training.policy
+    assert isinstance(policy, nn.Module)
+    optimizer = torch.optim.AdamW(
+        policy.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+    path = training.folder.checkpoint_path("rl")
+    done = checkpoint.load_checkpoint(path, policy, optimizer)
+    _cut_to(training.folder, done)
+    if done == 0:
+        _curve_point(training, 0)
+    for iteration in range(done + 1, config.iterations + 1):
+        metrics = _iterate(training, optimizer, iteration)
+        append_lines(training.folder.metrics_path, [metrics])
+        training.engine.notify(
+            events.UpdateEnd(training.run, iteration, bool(metrics["skipped"]), _numbers(metrics))
+        )
+        if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
+            checkpoint.save_checkpoint(path, iteration, policy, optimizer)
+            training.engine.notify(events.CheckpointSaved(training.run, iteration, path))
+        training.progress(f"RL {metrics['rollout_success']:.0%}", iteration, config.iterations)
+
+
+def _cut_to(folder: RunFolder, done: int) -> None:
+    """Forget what was written after the checkpoint."""
+    keep_lines(folder.metrics_path, lambda record: record["iteration"] <= done)
+    keep_lines(folder.episodes_path, lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
+
+
+def _iterate(training: Training, optimizer: torch.optim.Optimizer, iteration: int) -> dict[str, Any]:
+    started, before = time.perf_counter(), training.pool.seconds
+    sampling = training.engine.sampling_params(iteration, SamplingParams(temperature=1.0))
+    actor = Actor(training.policy, sampling.temperature)
+    batch = _roll_out(training, actor, iteration)
+    rolled = time.perf_counter()
+    busy = {name: training.pool.seconds.get(name, 0.0) - before.get(name, 0.0) for name in ACTIVITIES}
+    learned = _learn(training, optimizer, batch, sampling.temperature, iteration)
+    updated = time.perf_counter()
+    _curve_point(training, iteration)
+    return {
+        "iteration": iteration,
+        "rollout_success": batch.successes / batch.trajectories,
+        "drawn": batch.drawn,
+        "kept": len(batch.groups),
+        "trajectories": batch.trajectories,
+        "steps": batch.steps,
+        "chunks": batch.chunks,
+        "forwards": actor.forwards,
+        "skipped": not batch.groups,
+        "temperature": sampling.temperature,
+        **learned,
+        "seconds": _seconds(training.pool, busy, actor.seconds, rolled - started, updated - rolled),
+    }
+
+
+def _seconds(pool: Pool, busy: dict[str, float], policy: float, rollout: float, update_: float) -> dict[str, float]:
+    """Where an iteration's time went.  idle: seconds in which the workers neither stepped, rendered nor reset; with
+    the environment in this process, what is neither that nor the policy."""
+    idle = pool.workers * rollout - sum(busy.values())
+    if pool.forward_rows is None:
+        idle -= policy
+    found = busy | {"policy": policy, "update": update_, "idle": idle, "rollout_wall": rollout}
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
+    config, seed = training.config, training.seed
+    assert isinstance(training.policy, nn.Module)
+    training.policy.eval()
+    draws = training.engine.draw_limit(iteration, 1.0)
+    batch = collect(
+        training.pool,
+        actor,
+        training.engine,
+        partial(training_start, training.tasks, training.bounds, seed, iteration),
+        key=("rollout", seed, iteration),
+        wanted=config.groups,
+        most=round(draws * config.groups),
+        size=config.group_size,
+    )
+    training.engine.notify(
+        events.RolloutEnd(
+            training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories
+        )
+    )
+    return batch
+
+
+def _learn(
+    training: Training, optimizer: torch.optim.Optimizer, collected: Collected, temperature: float, iteration: int
+) -> dict[str, float]:
+    """The update on what was kept; nothing when nothing was."""
+    clip = training.engine.clip_range(iteration, BASELINE_CLIP)
+    if not collected.groups:
+        return {"clip_low": clip.low, "clip_high": clip.high}
+    returns = torch.from_numpy(np.stack([group.returns for group in collected.groups]))
+    advantages = training.engine.advantages(returns, training.advantage)
+    instructions = [task.instruction for task in training.pool.contract.tasks]
+    batch = pack(collected.groups, advantages, instructions, training.policy)
+    found = update(
+        training.policy,
+        optimizer,
+        batch,
+        training.config,
+        training.engine,
+        training.objective,
+        temperature=temperature,
+        clip=clip,
+        draw=seeding.generator("minibatches", training.seed, iteration),
+    )
+    return found | {"clip_low": clip.low, "clip_high": clip.high}
+
+
+def _curve_point(training: Training, iteration: int) -> None:
+    config = training.config.curve
+    if training.curve is None or config is None:
+        return
+    if iteration % config.every and iteration != training.config.iterations:
+        return
+    records = evaluate(training.pool, training.policy, training.curve, iteration=iteration)
+    append_lines(training.folder.episodes_path, records)
+    training.engine.notify(
+        events.EvaluationEnd(
+            training.run, iteration, str(records[0]["sampling"]), successes(records), len(records)
+        )
+    )
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}

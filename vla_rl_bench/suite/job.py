@@ -1,0 +1,380 @@
+"""One run from start to end, or from wherever it was interrupted: train, evaluate, record."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vla_rl_bench import entries, events, seeding
+from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.config.schema import ArmConfig, EvaluationConfig, ExtraEvaluation, Suite, sampling_name
+from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
+from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
+from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.errors import UserError
+from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.results.store import RunFolder, append_lines, keep_lines
+from vla_rl_bench.rollout.pool import Pool, open_pool
+from vla_rl_bench.rollout.scheduler import spec_summary
+from vla_rl_bench.suite.plan import Run, digest
+from vla_rl_bench.suite.progress import Report
+from vla_rl_bench.types import SPLITS, EnvironmentSpec
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and where it belongs.  folder: the suite's folder, which holds ``runs/`` and ``demonstrations/``."""
+
+    suite: Suite
+    run: Run
+    folder: Path
+    limit: int | None
+
+    @property
+    def run_folder(self) -> RunFolder:
+        return RunFolder(run_path(self.folder, self.run.id))
+
+    @property
+    def arm(self) -> ArmConfig:
+        return limited_arm(next(arm for arm in self.suite.arms if arm.name == self.run.arm), self.limit)
+
+
+def run_path(folder: Path, run_id: str) -> Path:
+    return folder / "runs" / run_id
+
+
+def limited_arm(arm: ArmConfig, limit: int | None) -> ArmConfig:
+    """``--limit N``: at most N iterations and 10 N steps."""
+    if limit is None:
+        return arm
+    changes: dict[str, Any] = {}
+    if arm.sft:
+        changes["sft"] = arm.sft.model_copy(update={"steps": min(arm.sft.steps, 10 * limit)})
+    if arm.rl:
+        changes["rl"] = arm.rl.model_copy(update={"iterations": min(arm.rl.iterations, limit)})
+    return arm.model_copy(update=changes)
+
+
+def evaluations(suite: Suite) -> list[tuple[str, EvaluationConfig, dict[str, Any]]]:
+    """(name, what, environment options that differ): the main evaluation, then the extra ones."""
+    found: list[tuple[str, EvaluationConfig, dict[str, Any]]] = [(MAIN, suite.evaluation, {})]
+    found += [(extra.name, extra, dict(extra.environment)) for extra in suite.extra_evaluations]
+    return found
+
+
+def evaluation_key(config: EvaluationConfig, sampling: str, options: dict[str, Any], limit: int | None) -> str:
+    """Changes when what is evaluated changes, so that only that evaluation is done again."""
+    plain = config.model_dump(mode="json", include={"starts", "per_task"})
+    chosen = next(one for one in config.sampling if sampling_name(one) == sampling)
+    rollouts = 1 if isinstance(chosen, str) else chosen.rollouts
+    return digest([plain, sampling, rollouts, options, limit])
+
+
+def missing_evaluations(suite: Suite, record: dict[str, Any], limit: int | None) -> list[tuple[str, str]]:
+    """(evaluation name, sampling name) pairs that a run's record does not vouch for."""
+    have = record.get("evaluations", {})
+    return [
+        (name, sampling_name(sampling))
+        for name, config, options in evaluations(suite)
+        for sampling in config.sampling
+        if have.get(f"{name}/{sampling_name(sampling)}", {}).get("key")
+        != evaluation_key(config, sampling_name(sampling), options, limit)
+    ]
+
+
+def is_complete(job: Job) -> bool:
+    folder = job.run_folder
+    return folder.policy_path.exists() and not missing_evaluations(job.suite, folder.read(), job.limit)
+
+
+def execute(job: Job, catalog: Catalog, report: Report) -> None:
+    """Bring a run to its end.  What is complete is not done again."""
+    torch.set_num_threads(job.suite.runtime.threads)
+    folder = job.run_folder
+    with folder.lock():
+        if is_complete(job):
+            return
+        workshop = Workshop(job, catalog, report)
+        folder.update(workshop.identity() | {"status": "running"})
+        workshop.engine.notify(events.RunStart(job.run.id, folder.path, dict(job.run.recipe)))
+        started = time.time()
+        try:
+            workshop.train()
+            workshop.evaluate()
+        except BaseException as error:
+            folder.update({"status": "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"})
+            workshop.engine.notify(events.RunEnd(job.run.id, folder.path, "failed"))
+            raise
+        finally:
+            workshop.close()
+        timings = folder.read().get("timings", {})
+        timings["wall_seconds"] = round(timings.get("wall_seconds", 0.0) + time.time() - started, 1)
+        folder.update({"status": "complete", "timings": timings, "observer_errors": workshop.engine.observer_errors})
+        workshop.engine.notify(events.RunEnd(job.run.id, folder.path, "complete"))
+
+
+class Workshop:
+    """What a run works with: its environment pool, its policy, its tricks; opened when first needed."""
+
+    def __init__(self, job: Job, catalog: Catalog, report: Report) -> None:
+        self.job, self.catalog = job, catalog
+        self.folder = job.run_folder
+        self.environment = catalog.environment(job.suite.environment.name)
+        catalog.require(self.environment)
+        self.policy_entry = catalog.policy(job.suite.policy.name)
+        catalog.require(self.policy_entry)
+        self._report = report
+        self._pools: dict[str, Pool] = {}
+        rl = job.arm.rl
+        self.engine = Engine(
+            [catalog_instance(catalog.trick(one.name).trick, one.name, one.options) for one in (rl.tricks if rl else ())],
+            [catalog_instance(catalog.tracker(one.name).tracker, one.name, one.options) for one in job.suite.trackers],
+        )
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        self._report(self.job.run.id, stage, done, total)
+
+    # -- the environment
+
+    def pool(self, changed: dict[str, Any] | None = None) -> Pool:
+        """The pool of the run's environment, or of the same with some options changed."""
+        key = digest(changed or {})
+        if key not in self._pools:
+            self.report("starting the environment", 0, 1)
+            config, runtime = self.job.suite.environment, self.job.suite.runtime
+            options = make_options(self.environment.options, config.options | (changed or {}), config.name)
+            self._pools[key] = open_pool(
+                self.environment,
+                self.job.run.column,
+                options,
+                slots=runtime.slots,
+                workers=runtime.workers,
+                python=config.python,
+            )
+        return self._pools[key]
+
+    def tasks(self, contract: EnvironmentSpec) -> tuple[int, ...]:
+        chosen = self.job.suite.tasks.get(self.job.run.column)
+        if chosen is None:
+            return tuple(range(len(contract.tasks)))
+        wrong = [task for task in chosen if not 0 <= task < len(contract.tasks)]
+        if wrong:
+            raise UserError(
+                f"tasks.{self.job.run.column}: {wrong[0]}: {contract.suite} has tasks 0-{len(contract.tasks) - 1}"
+            )
+        return chosen
+
+    def bounds(self, contract: EnvironmentSpec, split: str) -> tuple[int, int]:
+        return splits(self.job.suite, contract)[split]
+
+    # -- the policy
+
+    def new_policy(self) -> TokenPolicy:
+        config = self.job.suite.policy
+        make = entries.load(self.policy_entry.make)
+        options = make_options(self.policy_entry.options, config.options, config.name)
+        policy: TokenPolicy = make(self.pool().contract, options, seeding.integer("policy", self.job.run.seed))
+        return policy
+
+    def trained_policy(self) -> TokenPolicy:
+        policy = self.new_policy()
+        checkpoint.load_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
+        return policy
+
+    # -- the stages
+
+    def train(self) -> None:
+        if self.folder.policy_path.exists():
+            return
+        policy = self.new_policy()
+        if self.job.run.parent:
+            parent = RunFolder(run_path(self.job.folder, self.job.run.parent))
+            checkpoint.load_policy(parent.policy_path, policy)  # type: ignore[arg-type]
+        if self.job.arm.sft:
+            self._sft(policy)
+        if self.job.arm.rl:
+            self._rl(policy)
+        checkpoint.save_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
+        for stage in ("sft", "rl"):
+            self.folder.checkpoint_path(stage).unlink(missing_ok=True)
+
+    def _sft(self, policy: TokenPolicy) -> None:
+        config, pool = self.job.arm.sft, self.pool()
+        assert config is not None
+        with self.timed("sft_seconds"):
+            windows = sft.Windows(self.demonstrations(), pool.contract, policy)
+            sft.fine_tune(
+                policy,
+                windows,
+                config,
+                self.job.run.seed,
+                self.folder.checkpoint_path("sft"),
+                lambda done, total: self.report("SFT", done, total),
+            )
+
+    def demonstrations(self) -> list[Any]:
+        """From the suite's shared folder; made first if they are not there."""
+        per_task = self.job.arm.demonstrations.per_task if self.job.arm.demonstrations else 0
+        recipe = {name: self.job.run.recipe[name] for name in ("environment", "column", "tasks", "seed")}
+        contract = self.pool().contract
+        key = digest([recipe, per_task, contract.protocol])
+        path = self.job.folder / "demonstrations" / f"{self.job.run.column}-s{self.job.run.seed}-{key}.npz"
+        if not path.exists():
+            self.report("demonstrations", 0, 1)
+            with self.timed("demonstration_seconds"):
+                bounds, tasks = self.bounds(contract, "demonstration"), self.tasks(contract)
+                shown = demonstrations.collect(self.pool(), bounds, tasks, per_task, self.job.run.seed)
+                demonstrations.save(path, shown)
+        self.folder.update({"demonstrations": path.name})
+        return demonstrations.load(path)
+
+    def _rl(self, policy: TokenPolicy) -> None:
+        config, pool = self.job.arm.rl, self.pool()
+        assert config is not None
+        curve = None
+        if config.curve:
+            bounds = self.bounds(pool.contract, self.job.suite.evaluation.starts)
+            tasks, seed = self.tasks(pool.contract), self.job.run.seed
+            curve = Evaluation(MAIN, "greedy", tasks, bounds, config.curve.per_task, seed)
+        with self.timed("rl_seconds"):
+            grpo.train(
+                grpo.Training(
+                    run=self.job.run.id,
+                    folder=self.folder,
+                    policy=policy,
+                    pool=pool,
+                    engine=self.engine,
+                    config=config,
+                    advantage=entries.load(self.catalog.advantage(config.advantage).function),
+                    objective=entries.load(self.catalog.objective(config.objective).function),
+                    tasks=self.tasks(pool.contract),
+                    bounds=self.bounds(pool.contract, "training"),
+                    seed=self.job.run.seed,
+                    curve=curve,
+                    progress=self.report,
+                )
+            )
+
+    def evaluate(self) -> None:
+        """Every evaluation that the record does not vouch for; each is all there or not at all."""
+        known = {name: (config, options) for name, config, options in evaluations(self.job.suite)}
+        missing = missing_evaluations(self.job.suite, self.folder.read(), self.job.limit)
+        vouched = set(self.folder.read().get("evaluations", {})) - {f"{name}/{sampling}" for name, sampling in missing}
+        keep_lines(
+            self.folder.episodes_path,
+            lambda r: r["iteration"] is not None or f"{r['evaluation']}/{r['sampling']}" in vouched,
+        )
+        for name, sampling in missing:
+            config, options = known[name]
+            with self.timed("evaluation_seconds"):
+                self._evaluate(name, config, sampling, options)
+
+    def _evaluate(self, name: str, config: EvaluationConfig, sampling: str, options: dict[str, Any]) -> None:
+        pool = self.pool(options)
+        chosen = next(one for one in config.sampling if sampling_name(one) == sampling)
+        per_task = config.per_task if self.job.limit is None else min(config.per_task, self.job.limit)
+        bounds, tasks = self.bounds(pool.contract, config.starts), self.tasks(pool.contract)
+        records = evaluate(
+            pool,
+            self.trained_policy(),
+            Evaluation(name, chosen, tasks, bounds, per_task, self.job.run.seed),
+            progress=lambda done, total: self.report(f"evaluation {name} {sampling}", done, total),
+        )
+        append_lines(self.folder.episodes_path, records)
+        entry = {
+            "key": evaluation_key(config, sampling, options, self.job.limit),
+            "starts": config.starts,
+            "protocol": pool.contract.protocol,
+            "successes": successes(records),
+            "episodes": len(records),
+        }
+        self.folder.update({"evaluations": self.folder.read().get("evaluations", {}) | {f"{name}/{sampling}": entry}})
+        self.engine.notify(
+            events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records))
+        )
+
+    # -- the record
+
+    def identity(self) -> dict[str, Any]:
+        """What ``run.json`` says of the run, its place in the suite and what it ran on."""
+        run, contract = self.job.run, self.pool().contract
+        ranges = splits(self.job.suite, contract)
+        return {
+            "id": run.id,
+            "suite": self.job.suite.name,
+            "arm": run.arm,
+            "arm_title": self.job.arm.title or run.arm,
+            "column": run.column,
+            "seed": run.seed,
+            "parent": run.parent,
+            "limited": self.job.limit is not None,
+            "recipe": dict(run.recipe),
+            "protocol": contract.protocol,
+            "comparable": contract.comparable,
+            "starts": {name: list(bounds) for name, bounds in ranges.items()},
+            "environment": spec_summary(contract),
+            "versions": versions() | dict(contract.versions),
+        }
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the wall seconds of a stage to the record, also over interruptions that were not violent."""
+        started = time.time()
+        try:
+            yield
+        finally:
+            timings = self.folder.read().get("timings", {})
+            timings[name] = round(timings.get(name, 0.0) + time.time() - started, 1)
+            self.folder.update({"timings": timings})
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+
+def catalog_instance(cls: type, name: str, options: dict[str, Any]) -> Any:
+    """A trick or tracker with the options that the suite gives it."""
+    return make_options(cls, options, name)
+
+
+def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]]:
+    """The environment's own ranges of start indices, or those that the suite names; half-open."""
+    named = suite.environment.starts.model_dump(by_alias=True)
+    found = dict(contract.splits)
+    for split in SPLITS:
+        if named[split] is not None:
+            first, last = (int(part) for part in named[split].split("-"))
+            found[split] = (first, last + 1)
+    held = found["held-out"]
+    for split in ("demonstration", "training"):
+        if max(held[0], found[split][0]) < min(held[1], found[split][1]):
+            raise UserError(
+                f"environment.starts: held-out {held[0]}-{held[1] - 1} overlaps {split} "
+                f"{found[split][0]}-{found[split][1] - 1}. Held-out starts must not be trained on."
+            )
+    return found
+
+
+def versions() -> dict[str, str]:
+    """What ran: this package, its git revision where there is one, and what numbers depend on."""
+    found = {name: metadata.version(name) for name in ("vla-rl-bench", "torch", "numpy")}
+    found["python"] = platform.python_version()
+    found["machine"] = platform.machine()
+    revision = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if revision.returncode == 0:
+        found["git"] = revision.stdout.strip()
+    return found
