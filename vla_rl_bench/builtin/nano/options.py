@@ -30,6 +30,4 @@ class NanoOptions:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
         if self.width % (8 * self.heads):
-            raise ValueError(
-                f"width: {self.width} is not a multiple of 8 times heads ({self.heads})"
-            )
+            raise ValueError(f"width: {self.width} is not a multiple of 8 times heads ({self.heads})")

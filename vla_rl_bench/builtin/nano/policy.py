@@ -35,10 +35,7 @@ def make(spec: EnvironmentSpec, options: NanoOptions, seed: int) -> NanoPolicy:
 
 
 def _load_weights(policy: NanoPolicy, name: str) -> None:
-    weights = {
-        key: value.float()
-        for key, value in load_file(WEIGHTS / f"{name}.safetensors").items()
-    }
+    weights = {key: value.float() for key, value in load_file(WEIGHTS / f"{name}.safetensors").items()}
     try:
         policy.load_state_dict(weights)
     except RuntimeError as error:
@@ -68,39 +65,25 @@ class NanoPolicy(nn.Module):
         self.stems = nn.ModuleList(Stem(image, options) for image in spec.images)
         self.instruction = nn.Embedding(TABLE + 1, width)
         self.instruction_places = nn.Parameter(torch.randn(options.words, width) * 0.1)
-        self.proprio = nn.Sequential(
-            nn.Linear(len(spec.proprio), width), nn.GELU(), nn.Linear(width, width)
-        )
-        self.queries = nn.Parameter(
-            torch.randn(self.chunk * self.action_dim, width) * 0.5
-        )
-        self.layers = nn.ModuleList(
-            Layer(width, options.heads) for _ in range(options.layers)
-        )
+        self.proprio = nn.Sequential(nn.Linear(len(spec.proprio), width), nn.GELU(), nn.Linear(width, width))
+        self.queries = nn.Parameter(torch.randn(self.chunk * self.action_dim, width) * 0.5)
+        self.layers = nn.ModuleList(Layer(width, options.heads) for _ in range(options.layers))
         self.norm = nn.LayerNorm(width)
         self.head = fourier_head(width, options.rank)
         nn.init.normal_(self.instruction.weight, std=0.5)
         self.register_buffer("low", torch.tensor(spec.action.low), persistent=False)
         self.register_buffer("high", torch.tensor(spec.action.high), persistent=False)
 
-    def collate(
-        self, observations: Observation, instructions: Sequence[str]
-    ) -> dict[str, Tensor]:
+    def collate(self, observations: Observation, instructions: Sequence[str]) -> dict[str, Tensor]:
         """-> one uint8 ``[B, H, W, 3]`` a camera, ``words [B, L]`` int64, ``proprio [B, P]`` float32."""
-        inputs = {
-            f"image.{name}": torch.from_numpy(observations.images[name])
-            for name in self.cameras
-        }
+        inputs = {f"image.{name}": torch.from_numpy(observations.images[name]) for name in self.cameras}
         inputs["words"] = torch.from_numpy(encode(instructions, self.words))
         inputs["proprio"] = torch.from_numpy(observations.proprio)
         return inputs
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """-> logits ``[B, K*D, 256]``.  Only the queries leave the last layer: no other position is ever read."""
-        seen = [
-            stem(inputs[f"image.{name}"])
-            for name, stem in zip(self.cameras, self.stems, strict=True)
-        ]
+        seen = [stem(inputs[f"image.{name}"]) for name, stem in zip(self.cameras, self.stems, strict=True)]
         told = self.instruction(inputs["words"]) + self.instruction_places
         felt = self.proprio(inputs["proprio"])[:, None]
         asked = self.queries.expand(len(felt), -1, -1)
@@ -134,21 +117,13 @@ class Stem(nn.Module):
                 f"`{image.name}`"
             )
         self.linear = options.stem == "patch"
-        self.tokens = (
-            _patches(self.patch, options.width)
-            if self.linear
-            else _convolutions(options.width)
-        )
-        places = grid_places(
-            image.height // self.patch, image.width // self.patch, options.width
-        )
+        self.tokens = _patches(self.patch, options.width) if self.linear else _convolutions(options.width)
+        places = grid_places(image.height // self.patch, image.width // self.patch, options.width)
         self.places = nn.Parameter(places)
 
     def forward(self, image: Tensor) -> Tensor:
         pixels = image.float().sub_(128.0).div_(64.0)
-        pixels = (
-            _squares(pixels, self.patch) if self.linear else pixels.permute(0, 3, 1, 2)
-        )
+        pixels = _squares(pixels, self.patch) if self.linear else pixels.permute(0, 3, 1, 2)
         tokens = self.tokens(pixels)
         if not self.linear:
             tokens = tokens.flatten(2).transpose(1, 2)
@@ -171,9 +146,7 @@ def _convolutions(width: int) -> nn.Module:
 def _squares(pixels: Tensor, patch: int) -> Tensor:
     """``[B, H, W, 3]`` -> ``[B, squares, patch*patch*3]``, row by row."""
     batch, height, width, channels = pixels.shape
-    grid = pixels.view(
-        batch, height // patch, patch, width // patch, patch, channels
-    ).transpose(2, 3)
+    grid = pixels.view(batch, height // patch, patch, width // patch, patch, channels).transpose(2, 3)
     return grid.reshape(batch, -1, patch * patch * channels)
 
 
@@ -198,9 +171,7 @@ class Layer(nn.Module):
         query = self._split(self.query(normed[:, -answers:]))
         key, value = (self._split(part) for part in self.key_value(normed).chunk(2, -1))
         mixed = functional.scaled_dot_product_attention(query, key, value)
-        tokens = tokens[:, -answers:] + self.out(
-            mixed.transpose(1, 2).reshape(batch, answers, width)
-        )
+        tokens = tokens[:, -answers:] + self.out(mixed.transpose(1, 2).reshape(batch, answers, width))
         hidden = functional.gelu(self.up(self.norm_mlp(tokens)), approximate="tanh")
         result: Tensor = tokens + self.down(hidden)
         return result
@@ -208,9 +179,7 @@ class Layer(nn.Module):
     def _split(self, tokens: Tensor) -> Tensor:
         """``[B, T, width]`` -> ``[B, heads, T, width / heads]``."""
         batch, length, width = tokens.shape
-        return tokens.view(batch, length, self.heads, width // self.heads).transpose(
-            1, 2
-        )
+        return tokens.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
 
 def grid_places(rows: int, columns: int, width: int) -> Tensor:
@@ -222,9 +191,7 @@ def grid_places(rows: int, columns: int, width: int) -> Tensor:
         half = torch.cat([phase.sin(), phase.cos()], 1)
         return functional.pad(half, (0, width // 2 - half.shape[1]))
 
-    row, column = torch.meshgrid(
-        torch.arange(rows), torch.arange(columns), indexing="ij"
-    )
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     return torch.cat([waves(columns)[column.flatten()], waves(rows)[row.flatten()]], 1)
 
 

@@ -22,9 +22,6 @@ def encode(instructions: Sequence[str], words: int) -> IntArray:
     """-> int64 ``[B, words]``, cut or padded; cases and punctuation at a word's ends do not count."""
     ids = np.full((len(instructions), words), PADDING, np.int64)
     for row, instruction in enumerate(instructions):
-        known = [
-            word_id(word.strip(".,;:!?\"'"))
-            for word in instruction.lower().split()[:words]
-        ]
+        known = [word_id(word.strip(".,;:!?\"'")) for word in instruction.lower().split()[:words]]
         ids[row, : len(known)] = known
     return ids

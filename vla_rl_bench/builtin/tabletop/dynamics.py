@@ -81,9 +81,7 @@ def _grasp(scenes: Scenes, rows: IntArray) -> None:
     rows, nearest = rows[caught], nearest[caught]
     scenes.held[rows] = nearest
     scenes.objects[rows, nearest] = scenes.gripper[rows]
-    scenes.events[rows] |= np.where(
-        scenes.targets[rows, nearest], _GRASPED, _GRASPED_OTHER
-    )
+    scenes.events[rows] |= np.where(scenes.targets[rows, nearest], _GRASPED, _GRASPED_OTHER)
 
 
 def _push(scenes: Scenes, rows: IntArray) -> None:
@@ -96,27 +94,21 @@ def _push(scenes: Scenes, rows: IntArray) -> None:
     touched = overlap > 0
     if not touched.any():
         return
-    scenes.objects[rows] = _on_table(
-        scenes.objects[rows] + away * (overlap / (distance + 1e-6))[..., None]
-    )
+    scenes.objects[rows] = _on_table(scenes.objects[rows] + away * (overlap / (distance + 1e-6))[..., None])
     scenes.events[rows[(touched & scenes.targets[rows]).any(1)]] |= _PUSHED
 
 
 def _separate(scenes: Scenes, live: Flags) -> None:
     """One sweep that moves overlapping objects apart, half the overlap each; a held one stays in the gripper."""
     gap = scenes.objects[:, _FIRST] - scenes.objects[:, _SECOND]
-    close = (
-        gap[..., 0] * gap[..., 0] + gap[..., 1] * gap[..., 1] < (2 * OBJECT_RADIUS) ** 2
-    ).any(1)
+    close = (gap[..., 0] * gap[..., 0] + gap[..., 1] * gap[..., 1] < (2 * OBJECT_RADIUS) ** 2).any(1)
     rows = np.flatnonzero(close & live)
     if not rows.size:
         return
     objects = scenes.objects[rows]
     between = objects[:, :, None] - objects[:, None]
     distance = np.sqrt(between[..., 0] ** 2 + between[..., 1] ** 2) + 1e-6
-    overlap = np.maximum(2 * OBJECT_RADIUS - distance, 0) * (
-        1 - np.eye(OBJECTS, dtype=np.float32)
-    )
+    overlap = np.maximum(2 * OBJECT_RADIUS - distance, 0) * (1 - np.eye(OBJECTS, dtype=np.float32))
     shift = 0.5 * (between * (overlap / distance)[..., None]).sum(2)
     carrying = np.flatnonzero(scenes.held[rows] != NOTHING)
     shift[carrying, scenes.held[rows[carrying]]] = 0
@@ -131,8 +123,6 @@ def _on_table(objects: NDArray[np.floating]) -> NDArray[np.floating]:
 def _solved(scenes: Scenes) -> Flags:
     """Every target lies in the goal, and none is held."""
     placed = (inside(scenes, SUCCESS_RADIUS) | ~scenes.targets).all(1)
-    holds_target = (scenes.held != NOTHING) & scenes.targets[
-        np.arange(len(scenes)), scenes.held
-    ]
+    holds_target = (scenes.held != NOTHING) & scenes.targets[np.arange(len(scenes)), scenes.held]
     solved: Flags = placed & ~holds_target
     return solved

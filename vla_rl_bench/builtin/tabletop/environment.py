@@ -61,10 +61,7 @@ def contract(suite: str, options: TabletopOptions) -> EnvironmentSpec:
         name="tabletop",
         suite=suite,
         protocol=PROTOCOL + options.deviations(),
-        tasks=tuple(
-            TaskSpec(layout.name, layout.instruction, layout.step_limit)
-            for layout in SUITES[suite]
-        ),
+        tasks=tuple(TaskSpec(layout.name, layout.instruction, layout.step_limit) for layout in SUITES[suite]),
         images=(ImageSpec(CAMERA, options.image_size, options.image_size),),
         proprio=PROPRIO,
         action=ACTION,
@@ -92,45 +89,33 @@ class Tabletop:
             self._scenes.put(rows, scenes)
         return self._observe(scenes)
 
-    def step_slots(
-        self, slots: Sequence[int], actions: FloatArray
-    ) -> list[ChunkResult]:
+    def step_slots(self, slots: Sequence[int], actions: FloatArray) -> list[ChunkResult]:
         """actions: float32 ``[len(slots), K, 3]``."""
         rows = np.asarray(slots, np.int64)
         with self._timed("stepping"):
             scenes = self._scenes.take(rows)
             if scenes.done.any():
-                raise ValueError(
-                    f"slots {rows[scenes.done].tolist()} have no running episode: reset them first"
-                )
+                raise ValueError(f"slots {rows[scenes.done].tolist()} have no running episode: reset them first")
             before, taken = scenes.events.copy(), scenes.time.copy()
             run(scenes, actions)
             self._scenes.put(rows, scenes)
         return self._results(scenes, scenes.time - taken, scenes.events & ~before)
 
-    def demonstrate_many(
-        self, starts: Sequence[Start], seed: int
-    ) -> list[Demonstration | None]:
+    def demonstrate_many(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
         """The noise of a demonstration depends on `seed` and its start, not on which others are asked for."""
         scenes = Scenes.concatenate([self._initial(start) for start in starts])
         noise = np.stack([self._noise(start, seed) for start in starts])
         observations, actions = [], []
         while not (done := scenes.done).all():
             observations.append(self._observe(scenes))
-            action = expert(
-                scenes, noise[np.arange(len(scenes)), scenes.time % noise.shape[1]]
-            )
+            action = expert(scenes, noise[np.arange(len(scenes)), scenes.time % noise.shape[1]])
             actions.append(action)
             dynamics.step(scenes, action, ~done)
         batches, labels = Observation.concatenate(observations), np.stack(actions, 1)
         rows = np.arange(len(batches.proprio)).reshape(len(observations), len(starts))
         return [
-            Demonstration(start, batches[rows[:length, k]], labels[k, :length])
-            if success
-            else None
-            for k, (start, length, success) in enumerate(
-                zip(starts, scenes.time, scenes.success, strict=True)
-            )
+            Demonstration(start, batches[rows[:length, k]], labels[k, :length]) if success else None
+            for k, (start, length, success) in enumerate(zip(starts, scenes.time, scenes.success, strict=True))
         ]
 
     def film_slot(self, slot: int) -> ImageArray:
@@ -146,18 +131,14 @@ class Tabletop:
     def _noise(self, start: Start, seed: int) -> FloatArray:
         steps = self._layouts[0].step_limit
         random = np.random.default_rng([seed, start.task, start.index])
-        return (random.standard_normal((steps, 2)) * self.options.expert_noise).astype(
-            np.float32
-        )
+        return (random.standard_normal((steps, 2)) * self.options.expert_noise).astype(np.float32)
 
     def _observe(self, scenes: Scenes) -> Observation:
         with self._timed("rendering"):
             image = render(scenes, self.options.image_size)
         return Observation({CAMERA: image}, proprio(scenes))
 
-    def _results(
-        self, scenes: Scenes, steps: IntArray, new_events: IntArray
-    ) -> list[ChunkResult]:
+    def _results(self, scenes: Scenes, steps: IntArray, new_events: IntArray) -> list[ChunkResult]:
         done = scenes.done
         live = np.flatnonzero(~done)
         seen = dict(zip(live.tolist(), range(len(live)), strict=True))
@@ -188,6 +169,4 @@ def run(scenes: Scenes, actions: FloatArray) -> None:
 
 def proprio(scenes: Scenes) -> FloatArray:
     """float32 ``[N, 3]``, as `PROPRIO` says."""
-    return np.concatenate(
-        [scenes.gripper * 2 - 1, np.where(scenes.closed, 1.0, -1.0)[:, None]], 1
-    ).astype(np.float32)
+    return np.concatenate([scenes.gripper * 2 - 1, np.where(scenes.closed, 1.0, -1.0)[:, None]], 1).astype(np.float32)

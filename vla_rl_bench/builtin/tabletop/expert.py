@@ -18,9 +18,7 @@ def expert(scenes: Scenes, noise: FloatArray) -> FloatArray:
     todo = scenes.targets & ~dynamics.inside(scenes, ZONE_RADIUS - 0.03)
     carries = scenes.held != NOTHING
     target = np.where(carries, scenes.held, todo.argmax(1))
-    place = np.where(
-        carries[:, None], _drop(scenes, target), scenes.objects[rows, target]
-    )
+    place = np.where(carries[:, None], _drop(scenes, target), scenes.objects[rows, target])
     way = (place - scenes.gripper) / np.float32(dynamics.MAX_STEP)
     longest = np.abs(way).max(1)
     arrived = np.hypot(way[:, 0], way[:, 1]) * dynamics.MAX_STEP < ARRIVED
@@ -36,7 +34,5 @@ def _drop(scenes: Scenes, target: IntArray) -> FloatArray:
     """Where to put the target down: the goal's centre, or beside it where two share the goal."""
     shared = scenes.targets.sum(1) > 1
     side = np.where(target == scenes.targets.argmax(1), -BESIDE, BESIDE) * shared
-    place: FloatArray = scenes.goal + np.stack([side, np.zeros_like(side)], 1).astype(
-        np.float32
-    )
+    place: FloatArray = scenes.goal + np.stack([side, np.zeros_like(side)], 1).astype(np.float32)
     return place

@@ -19,13 +19,9 @@ class TabletopOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.jitter <= 0.1:
-            raise ValueError(
-                f"jitter: {self.jitter} is not between 0 and 0.1 table widths"
-            )
+            raise ValueError(f"jitter: {self.jitter} is not between 0 and 0.1 table widths")
         if not 24 <= self.image_size <= 256:
-            raise ValueError(
-                f"image_size: {self.image_size} is not between 24 and 256 pixels"
-            )
+            raise ValueError(f"image_size: {self.image_size} is not between 24 and 256 pixels")
         if self.expert_noise < 0:
             raise ValueError(f"expert_noise: {self.expert_noise} is negative")
 

@@ -31,13 +31,9 @@ _MARGIN = 0.2  # table widths around the image, so that a disc at the border nee
 def render(scenes: Scenes, size: int) -> ImageArray:
     """-> uint8 ``[N, size, size, 3]``, RGB, top row first (y = 1), seen straight from above."""
     canvas = _Canvas(len(scenes), size)
-    softened = (
-        PALETTE + (TABLE - PALETTE) * np.array([_PAD] * 4 + [0.0], np.float32)[:, None]
-    )
+    softened = PALETTE + (TABLE - PALETTE) * np.array([_PAD] * 4 + [0.0], np.float32)[:, None]
     for zone in range(ZONES):
-        canvas.disc(
-            scenes.zones[:, zone], ZONE_RADIUS, softened[scenes.zone_colours[:, zone]]
-        )
+        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, softened[scenes.zone_colours[:, zone]])
     for item in range(OBJECTS):
         canvas.disc(
             scenes.objects[:, item],
@@ -85,18 +81,12 @@ class _Canvas:
         distance = np.sqrt(x[:, None, :] ** 2 + y[:, :, None] ** 2)
         cover = np.clip(radius * self.size + 0.5 - distance, 0, 1)
         if ring is not None:
-            cover *= np.clip(
-                distance - (radius * self.size - ring[rows, None, None]) + 0.5, 0, 1
-            )
+            cover *= np.clip(distance - (radius * self.size - ring[rows, None, None]) + 0.5, 0, 1)
         where = (rows[:, None, None], row[:, :, None], column[:, None, :])
         under = self.pixels[where]
-        self.pixels[where] = under + cover[..., None] * (
-            colours[rows, None, None] - under
-        )
+        self.pixels[where] = under + cover[..., None] * (colours[rows, None, None] - under)
 
-    def _window(
-        self, place: FloatArray, reach: int
-    ) -> tuple[IntArray, NDArray[np.float32]]:
+    def _window(self, place: FloatArray, reach: int) -> tuple[IntArray, NDArray[np.float32]]:
         """Canvas indices ``[n, 2*reach+1]`` around a place (0 to 1), and their distance from it in pixels."""
         centre = place * np.float32(self.size) - np.float32(0.5)
         pixel = np.rint(centre).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)

@@ -16,9 +16,7 @@ OBJECTS = ZONES = 4  # places in the arrays below; a scene may use fewer
 OBJECT_RADIUS = 0.055  # table widths
 ZONE_RADIUS = 0.12
 NOTHING = -1
-_ELSEWHERE = np.array(
-    [[-9.0, -9.0 - k] for k in range(OBJECTS)], np.float32
-)  # absent objects, apart from each other
+_ELSEWHERE = np.array([[-9.0, -9.0 - k] for k in range(OBJECTS)], np.float32)  # absent objects, apart from each other
 
 Flags = NDArray[np.bool_]
 
@@ -66,12 +64,7 @@ class Scenes:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scenes]) -> Self:
-        return cls(
-            **{
-                name: np.concatenate([getattr(part, name) for part in parts])
-                for name in _NAMES
-            }
-        )
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES})
 
 
 _NAMES = tuple(field.name for field in fields(Scenes))
@@ -114,15 +107,11 @@ def initial(layout: Layout, start: Start, jitter: float) -> Scenes:
     return scene
 
 
-def _apart(
-    places: NDArray[np.float64], jitter: float, random: np.random.Generator
-) -> NDArray[np.float64]:
+def _apart(places: NDArray[np.float64], jitter: float, random: np.random.Generator) -> NDArray[np.float64]:
     """Jittered places that do not touch; the canonical ones are further apart than that."""
     for _ in range(100):
         moved = places + random.uniform(-jitter, jitter, places.shape)
-        gaps = np.linalg.norm(moved[:, None] - moved[None], axis=-1) + np.eye(
-            len(places)
-        )
+        gaps = np.linalg.norm(moved[:, None] - moved[None], axis=-1) + np.eye(len(places))
         if gaps.min() > 2.05 * OBJECT_RADIUS:
             return moved
     return places

@@ -12,9 +12,7 @@ Point = tuple[float, float]
 
 COLOURS = ("red", "green", "blue", "yellow")
 SIDES = ("left", "right", "top", "bottom")
-BASKET = len(
-    COLOURS
-)  # palette index of the basket; the indices below it are those of COLOURS
+BASKET = len(COLOURS)  # palette index of the basket; the indices below it are those of COLOURS
 SHORT, LONG = 24, 56  # step limits; the expert needs about 9 and 22 steps
 
 
@@ -56,9 +54,7 @@ _PADS: tuple[Point, ...] = (
 )  # in the order of SIDES
 
 
-def _basket_on_top(
-    instruction: str, targets: tuple[int, ...], step_limit: int
-) -> Layout:
+def _basket_on_top(instruction: str, targets: tuple[int, ...], step_limit: int) -> Layout:
     return Layout(
         instruction,
         _ROW,
@@ -73,10 +69,7 @@ def _basket_on_top(
 
 
 def _object() -> list[Layout]:
-    return [
-        _basket_on_top(f"put the {colour} block in the basket", (k,), SHORT)
-        for k, colour in enumerate(COLOURS)
-    ]
+    return [_basket_on_top(f"put the {colour} block in the basket", (k,), SHORT) for k, colour in enumerate(COLOURS)]
 
 
 def _spatial() -> list[Layout]:
@@ -98,10 +91,7 @@ def _goal() -> list[Layout]:
 def _long() -> list[Layout]:
     pairs = ((0, 1), (2, 3), (1, 2), (0, 3))
     return [
-        _basket_on_top(
-            f"put the {COLOURS[a]} and {COLOURS[b]} block in the basket", (a, b), LONG
-        )
-        for a, b in pairs
+        _basket_on_top(f"put the {COLOURS[a]} and {COLOURS[b]} block in the basket", (a, b), LONG) for a, b in pairs
     ]
 
 
