@@ -1,0 +1,109 @@
+"""What a finished suite leaves for people: the table, the curves, a film."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from vla_rl_bench.catalog import Catalog
+from vla_rl_bench.config.schema import ArmConfig, Suite
+from vla_rl_bench.results.store import RunFolder, read_lines
+from vla_rl_bench.rollout.actor import Actor
+from vla_rl_bench.rollout.scheduler import film
+from vla_rl_bench.suite.job import MAIN, Job, Workshop, run_path
+from vla_rl_bench.suite.plan import Run
+from vla_rl_bench.types import ImageArray, Start
+
+
+def write_reports(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog, report: str) -> None:
+    """Write ``table.md``, ``table.tex``, ``curves.png`` and ``before_after.gif``; print the table and where they are."""
+    from vla_rl_bench.pictures.curves import draw_curves
+    from vla_rl_bench.tables.report import write_report
+
+    ids = [run.id for run in runs]
+    written = write_report(folder, suite, ids, stem=report)
+    Console(soft_wrap=True, highlight=False, markup=False).print(written[0].read_text())
+    if any(arm.rl for arm in suite.arms):
+        curves = folder / ("curves.png" if report == "table" else f"{report}_curves.png")
+        if draw_curves(folder, suite, ids, curves):
+            written.append(curves)
+    if report == "table":
+        made = write_film(suite, runs, folder, catalog)
+        written += [made] if made else []
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for path in written:
+        console.print(f"wrote {path}")
+
+
+def write_film(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> Path | None:
+    """One start before and after RL, side by side; None when no arm builds on another."""
+    pair = _pair(suite, runs)
+    if pair is None:
+        return None
+    path = folder / "before_after.gif"
+    marker = folder / ".before_after"
+    identity = f"{pair[0].id} {pair[1].id} {suite.film}"
+    if path.exists() and marker.exists() and marker.read_text() == identity:
+        return path
+    start = _choose_start(suite, pair, folder)
+    films = [_film(suite, run, folder, catalog, start) for run in pair]
+    from vla_rl_bench.pictures.film import write_side_by_side
+
+    titles = [_arm(suite, run.arm).title or run.arm for run in pair]
+    captions = [
+        f"{title}: {'success' if success else 'failure'}, step {len(frames) - 1}"
+        for title, (frames, success) in zip(titles, films, strict=True)
+    ]
+    write_side_by_side(films[0][0], films[1][0], path, (captions[0], captions[1]))
+    marker.write_text(identity)
+    return path
+
+
+def _arm(suite: Suite, name: str) -> ArmConfig:
+    return next(arm for arm in suite.arms if arm.name == name)
+
+
+def _pair(suite: Suite, runs: Sequence[Run]) -> tuple[Run, Run] | None:
+    """The first run with RL (of the film's column), and the run that it started at."""
+    by_id = {run.id: run for run in runs}
+    for run in runs:
+        wanted = suite.film is None or run.column == suite.film.column
+        if wanted and run.parent in by_id and _arm(suite, run.arm).rl:
+            return by_id[run.parent], run
+    return None
+
+
+def _choose_start(suite: Suite, pair: tuple[Run, Run], folder: Path) -> Start:
+    """The suite's choice, else the first held-out start that fails before and succeeds after (greedy), else the first
+    start."""
+    if suite.film and suite.film.task is not None and suite.film.start is not None:
+        return Start(suite.film.task, suite.film.start)
+    outcomes = [_greedy_outcomes(RunFolder(run_path(folder, run.id))) for run in pair]
+    lifted = [start for start, success in outcomes[1].items() if success and outcomes[0].get(start) is False]
+    return Start(*(lifted or list(outcomes[1]) or [(0, 0)])[0])
+
+
+def _greedy_outcomes(folder: RunFolder) -> dict[tuple[int, int], bool]:
+    return {
+        (record["task"], record["start"]): record["success"]
+        for record in read_lines(folder.episodes_path)
+        if record["evaluation"] == MAIN and record["iteration"] is None and record["sampling"] == "greedy"
+    }
+
+
+def _film(suite: Suite, run: Run, folder: Path, catalog: Catalog, start: Start) -> tuple[list[ImageArray], bool]:
+    workshop = Workshop(Job(suite, run, folder, None), catalog, _silent)
+    try:
+        pool = workshop.pool()
+        policy: Any = workshop.trained_policy()
+        policy.eval()
+        return film(pool, Actor(policy, None), start)
+    finally:
+        workshop.close()
+
+
+def _silent(run: str, stage: str, done: int, total: int) -> None:
+    """Nobody watches."""

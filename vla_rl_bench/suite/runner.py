@@ -1,0 +1,241 @@
+"""A suite from file to table: plan, run what is missing, report."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from vla_rl_bench import catalog as catalogs
+from vla_rl_bench.catalog import Catalog
+from vla_rl_bench.config.load import load_suite
+from vla_rl_bench.config.overrides import as_dict
+from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.errors import EnvironmentFailure, UserError
+from vla_rl_bench.results.store import write_json
+from vla_rl_bench.suite import job as jobs
+from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.plan import Run, plan
+from vla_rl_bench.suite.progress import Display, Report
+
+
+def run(
+    suite_path: str | Path,
+    overrides: Sequence[str] = (),
+    out: Path = Path("runs"),
+    dry_run: bool = False,
+    limit: int | None = None,
+    jobs: int | None = None,
+) -> Path:
+    """Run, or resume, a suite -> its folder, with the table and the pictures in it."""
+    catalog = catalogs.discover()
+    suite = load_suite(suite_path, overrides, catalog)
+    return run_suite(suite, catalog, out / suite.name, dry_run=dry_run, limit=limit, jobs=jobs)
+
+
+def run_suite(
+    suite: Suite,
+    catalog: Catalog,
+    folder: Path,
+    *,
+    dry_run: bool = False,
+    limit: int | None = None,
+    jobs: int | None = None,
+    report: str = "table",
+) -> Path:
+    """As `run`, for a suite in hand.  report: the stem of the report's files (``table``, ``ablation``)."""
+    runs = plan(suite, catalog, limit)
+    console = Console(stderr=True)
+    todo = [Job(suite, one, folder, limit) for one in runs]
+    if dry_run:
+        _print_plan(todo)
+        return folder
+    catalog.require(catalog.environment(suite.environment.name))
+    catalog.require(catalog.policy(suite.policy.name))
+    write_json(folder / "suite.json", as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
+    missing = [one for one in todo if not is_complete(one)]
+    if len(missing) < len(todo):
+        console.print(f"{len(todo) - len(missing)} of {len(todo)} runs are complete already", highlight=False)
+    failed = _execute(missing, catalog, _jobs(suite, catalog, jobs))
+    if failed:
+        raise RunsFailed(failed, folder)
+    if limit is not None:
+        console.print(f"limited to {limit}: recorded under {folder}, kept out of tables", highlight=False)
+        return folder
+    from vla_rl_bench.suite.reporting import write_reports
+
+    write_reports(suite, runs, folder, catalog, report)
+    return folder
+
+
+def is_complete(job: Job) -> bool:
+    return jobs.is_complete(job)
+
+
+class RunsFailed(UserError):
+    """Some runs failed; the others are complete and stay so."""
+
+    def __init__(self, failed: dict[str, str], folder: Path) -> None:
+        lines = [f"{name}: {_last_line(error)}" for name, error in failed.items()]
+        first = next(iter(failed))
+        log = folder / "runs" / first / "error.txt"
+        super().__init__("\n".join([*lines, f"the whole error is in {log}; mend it and run the same command again"]))
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "failed"
+
+
+def _print_plan(todo: Sequence[Job]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for one in todo:
+        console.print(f"{'complete' if is_complete(one) else 'to do   '} {one.run.id}")
+    console.print(f"{len(todo)} runs, {sum(is_complete(one) for one in todo)} complete; nothing was run")
+
+
+def _jobs(suite: Suite, catalog: Catalog, asked: int | None) -> int:
+    """Runs at the same time: as asked, as the suite says, or one a core for environments that live in the run."""
+    if asked is not None:
+        return asked
+    if suite.runtime.jobs != "auto":
+        return suite.runtime.jobs
+    return len(os.sched_getaffinity(0)) if catalog.environment(suite.environment.name).batched else 1
+
+
+def _execute(todo: Sequence[Job], catalog: Catalog, jobs_at_once: int) -> dict[str, str]:
+    """-> errors by run id."""
+    with Display(len(todo)) as display:
+        if jobs_at_once == 1 or len(todo) <= 1:
+            return _one_by_one(todo, catalog, display.report)
+        return _side_by_side(todo, jobs_at_once, display.report)
+
+
+def _one_by_one(todo: Sequence[Job], catalog: Catalog, report: Report) -> dict[str, str]:
+    failed: dict[str, str] = {}
+    for one in todo:
+        if one.run.parent in failed:
+            failed[one.run.id] = f"not run: {one.run.parent} failed"
+            continue
+        error = _attempt(one, catalog, report)
+        if error:
+            failed[one.run.id] = error
+    return failed
+
+
+def _attempt(one: Job, catalog: Catalog, report: Report) -> str:
+    """Run -> the error's text, also kept in the run's folder, or nothing."""
+    log = one.run_folder.path / "error.txt"
+    try:
+        jobs.execute(one, catalog, report)
+    except (UserError, EnvironmentFailure) as error:
+        text = str(error)
+    except Exception:
+        text = traceback.format_exc()
+    else:
+        log.unlink(missing_ok=True)
+        report(one.run.id, "complete", 1, 1)
+        return ""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(text + "\n")
+    return text
+
+
+# -- several runs at the same time, each in a process of its own that lasts for many runs
+
+_reports: Any = None  # this worker process's way to the display
+
+
+def _start_worker(reports: Any, parent: int) -> None:
+    global _reports
+    _reports = reports
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    """End when the parent does, however it ends: nobody else may go on writing to the runs."""
+    while os.getppid() == parent:
+        threading.Event().wait(0.2)
+    os._exit(1)
+
+
+def _attempt_elsewhere(one: Job) -> str:
+    return _attempt(one, catalogs.discover(), lambda *report: _reports.put(report))
+
+
+@dataclass
+class _Crew:
+    """Worker processes and the queue that brings their reports back."""
+
+    executor: ProcessPoolExecutor
+    reports: Any
+
+    def drain(self, report: Report) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                report(*self.reports.get_nowait())
+
+
+@contextlib.contextmanager
+def _crew(size: int) -> Iterator[_Crew]:
+    context = multiprocessing.get_context("spawn")
+    reports = context.Queue()
+    executor = ProcessPoolExecutor(size, context, _start_worker, (reports, os.getpid()))
+    try:
+        yield _Crew(executor, reports)
+    except BaseException:
+        for process in _processes(executor):
+            process.kill()  # a run's folder is whole at any moment
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _processes(executor: ProcessPoolExecutor) -> list[BaseProcess]:
+    return list((executor._processes or {}).values())
+
+
+def _side_by_side(todo: Sequence[Job], size: int, report: Report) -> dict[str, str]:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(todo[0].suite.runtime.threads))  # inherited by the workers before they import
+    failed: dict[str, str] = {}
+    waiting, running = list(todo), dict[Future[str], Job]()
+    unfinished = {one.run.id for one in todo}
+    with _crew(size) as crew:
+        while waiting or running:
+            for one in _startable(waiting, unfinished, failed, size - len(running)):
+                waiting.remove(one)
+                if one.run.parent in failed:
+                    failed[one.run.id] = f"not run: {one.run.parent} failed"
+                else:
+                    running[crew.executor.submit(_attempt_elsewhere, _light(one))] = one
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            crew.drain(report)
+            for future in done:
+                ended = running.pop(future)
+                error = future.result()
+                if error:
+                    failed[ended.run.id] = error
+                unfinished.discard(ended.run.id)
+    return failed
+
+
+def _startable(waiting: Sequence[Job], unfinished: set[str], failed: dict[str, str], free: int) -> list[Job]:
+    """The next jobs whose parent is done (or failed); children of what is done come first, so rows fill up."""
+    ready = [one for one in waiting if one.run.parent not in unfinished or one.run.parent in failed]
+    return sorted(ready, key=lambda one: one.run.parent is None)[: max(free, 0)]
+
+
+def _light(one: Job) -> Job:
+    """The job as it travels to a worker."""
+    return replace(one, run=Run(**{**vars(one.run), "recipe": dict(one.run.recipe)}))
