@@ -1,0 +1,47 @@
+"""What a suite may write beside ``name: libero``.  Light: imported when the catalog is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SUITES = ("libero_spatial", "libero_object", "libero_goal", "libero_10", "libero_90")
+
+# OpenVLA-OFT, experiments/robot/libero/run_libero_eval.py: TASK_MAX_STEPS.  SimpleVLA-RL uses 512 on every suite.
+STEP_LIMITS = {"libero_spatial": 220, "libero_object": 280, "libero_goal": 300, "libero_10": 520, "libero_90": 400}
+
+SETTLE_STEPS = 10  # OpenVLA-OFT and SimpleVLA-RL: num_steps_wait; objects fall into place, not counted as steps
+
+# Half-open ranges over the 50 official init states of every task.
+SPLITS = {"demonstration": (0, 8), "training": (8, 30), "held-out": (30, 50)}
+
+
+@dataclass(frozen=True)
+class LiberoOptions:
+    """driver: ``tuned`` steps and renders exactly what ``reference`` (LIBERO's own OffScreenRenderEnv) does, 16x faster.
+
+    rendering: ``fast`` turns multisampling off and draws decimated meshes; its results have a protocol of their own.
+    image_size: pixels, height and width.  step_limit: steps an episode may take; None: OpenVLA-OFT's for the suite.
+    expert_noise: standard deviation of what is added to the expert's executed actions, in action units (DART,
+    arXiv 1703.09327); the recorded label stays the clean action.
+    """
+
+    driver: Literal["tuned", "reference"] = "tuned"
+    rendering: Literal["exact", "fast"] = "exact"
+    image_size: int = 64
+    step_limit: int | None = None
+    expert_noise: float = 0.12
+
+    def __post_init__(self) -> None:
+        if self.driver == "reference" and self.rendering == "fast":
+            raise ValueError("driver `reference` renders exactly; write `rendering: exact` or `driver: tuned`")
+        if not 16 <= self.image_size <= 1024:
+            raise ValueError("image_size must be from 16 to 1024 pixels")
+        if self.step_limit is not None and self.step_limit < 1:
+            raise ValueError("step_limit must be at least 1")
+        if self.expert_noise < 0:
+            raise ValueError("expert_noise may not be negative")
+
+    def limit(self, suite: str) -> int:
+        """Steps an episode of `suite` may take."""
+        return self.step_limit or STEP_LIMITS[suite]

@@ -1,0 +1,39 @@
+"""Which software a result came from."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def version(distribution: str) -> str:
+    """A distribution's version, or ``unknown``."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def libero_distribution() -> str:
+    """Name and version of what provides the package ``libero``; its folder where no distribution says it does.
+
+    Several distributions share the package, and the official one is often a checkout on the path.
+    """
+    names = metadata.packages_distributions().get("libero", [])
+    if names:
+        return ", ".join(f"{name} {version(name)}" for name in sorted(set(names)))
+    spec = find_spec("libero")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return f"checkout {Path(folders[0]).parent.name}" if folders else "missing"
+
+
+def versions(backend: str) -> dict[str, str]:
+    """What every result records; backend: ``egl`` or ``osmesa``."""
+    return {
+        "libero": libero_distribution(),
+        "robosuite": version("robosuite"),
+        "mujoco": version("mujoco"),
+        "numpy": version("numpy"),
+        "gl": backend,
+    }

@@ -1,0 +1,63 @@
+"""The reference driver: LIBERO's OffScreenRenderEnv untouched, every reset hard, both cameras at every substep's due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vla_rl_bench.types import ImageArray
+from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero.simulator import CAMERA, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
+from vla_rl_bench_libero.stopwatch import Stopwatch
+
+
+class ReferenceSimulator:
+    """Slow (about 0.1 s a step); here to prove the tuned driver right.  Rendering is counted as stepping."""
+
+    def __init__(self, suite: str, task: int, image_size: int, stopwatch: Stopwatch) -> None:
+        self._size, self._stopwatch = image_size, stopwatch
+        self._states = upstream.init_states(suite, task)
+        self._environment = upstream.off_screen_environment(
+            suite, task, camera_heights=image_size, camera_widths=image_size
+        )
+        self.base = np.array(self.instance.robots[0].base_pos)
+
+    @property
+    def instance(self) -> Any:
+        return self._environment.env
+
+    def reset(self, index: int, settle: int) -> Frame:
+        self._make_current()
+        with upstream.numpy_seed(LIBERO_SEED), upstream.quiet():
+            self._environment.reset()
+        seen = self._environment.set_init_state(self._states[index])
+        for _ in range(settle):
+            seen = self._environment.step(list(SETTLE_ACTION))[0]
+        return _frame(seen)
+
+    def step(self, action: Vector, look: bool) -> tuple[bool, Frame | None]:
+        self._make_current()
+        seen, _, done, _ = self._environment.step(np.asarray(action, np.float64).tolist())
+        return bool(done), _frame(seen) if look else None
+
+    def film(self) -> ImageArray:
+        self._make_current()
+        return rotate(self._environment.sim.render(self._size, self._size, camera_name=CAMERA))
+
+    def close(self) -> None:
+        self._make_current()
+        self._environment.close()
+
+    def _make_current(self) -> None:
+        """Another task's context may be current, and GL calls, also those that free, go to the current one."""
+        self._environment.sim._render_context_offscreen.gl_ctx.make_current()
+
+
+def _frame(seen: dict[str, Any]) -> Frame:
+    return Frame(
+        rotate(seen["agentview_image"]),
+        np.array(seen["robot0_eef_pos"]),
+        np.array(seen["robot0_eef_quat"]),
+        np.array(seen["robot0_gripper_qpos"]),
+    )

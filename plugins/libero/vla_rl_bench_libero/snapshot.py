@@ -1,0 +1,49 @@
+"""Everything that a hard reset of LIBERO sets back, so that a reset is a copy of 0.2 ms instead of 2 s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+# Fixture poses live in the model, not in the init state; a stove's flame is a site's colour.
+_MODEL_FIELDS = ("body_pos", "body_quat", "site_rgba", "geom_rgba")
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # time, qpos, qvel, ctrl, warm start, ...
+
+
+class Snapshot:
+    """Taken right after LIBERO's own reset."""
+
+    def __init__(self, instance: Any) -> None:
+        """instance: LIBERO's problem instance (``OffScreenRenderEnv.env``)."""
+        self._instance, self._robot = instance, instance.robots[0]
+        self._model, self._data = instance.sim.model._model, instance.sim.data._data
+        self._fields = {name: getattr(self._model, name).copy() for name in _MODEL_FIELDS}
+        self._state = np.empty(mujoco.mj_stateSize(self._model, _STATE))
+        mujoco.mj_getState(self._model, self._data, self._state, _STATE)
+        self._controller = _plain_values(self._robot.controller)
+        self._gripper = np.array(self._robot.gripper.current_action, np.float64)
+
+    def restore(self) -> None:
+        for name, value in self._fields.items():
+            getattr(self._model, name)[:] = value
+        mujoco.mj_resetData(self._model, self._data)
+        mujoco.mj_setState(self._model, self._data, self._state, _STATE)
+        for name, value in self._controller.items():
+            setattr(self._robot.controller, name, _copy(value))
+        self._robot.gripper.current_action = self._gripper.copy()
+        self._instance.done, self._instance.timestep, self._instance.cur_time = False, 0, 0
+
+
+def _plain_values(controller: Any) -> dict[str, Any]:
+    """The controller's own state: arrays, numbers, flags; not its simulator."""
+    return {
+        name: _copy(value)
+        for name, value in vars(controller).items()
+        if value is None or isinstance(value, np.ndarray | float | int)
+    }
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,95 @@
+"""The tuned driver: the same states and images as `reference`, 16 times cheaper.
+
+- One position and velocity pass a substep (``mj_step1``, controller, ``mj_step2``) where robosuite makes three.
+- No robosuite observables, which run 25 times a step; a camera renders only when somebody looks.
+- The simulator lives as long as its worker; a reset restores a `Snapshot`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from vla_rl_bench.types import ImageArray
+from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero.arm import Arm
+from vla_rl_bench_libero.simulator import CAMERA, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
+from vla_rl_bench_libero.snapshot import Snapshot
+from vla_rl_bench_libero.stopwatch import Stopwatch
+
+# robosuite's Observable samples once in 25 substeps; after reset and set_init_state, which both count as an update,
+# that is always in the last but one, after its mj_step.
+OBSERVED_SUBSTEP = 23
+
+
+class TunedSimulator:
+    def __init__(
+        self,
+        suite: str,
+        task: int,
+        image_size: int,
+        stopwatch: Stopwatch,
+        construction: Callable[[int], AbstractContextManager[None]] = lambda size: contextlib.nullcontext(),
+    ) -> None:
+        """construction: entered while the simulator is built; `fast_render.fast_rendering` goes here."""
+        self._size, self._stopwatch = image_size, stopwatch
+        self._states = upstream.init_states(suite, task)
+        with construction(image_size), upstream.numpy_seed(LIBERO_SEED), upstream.quiet():
+            self._environment = upstream.off_screen_environment(
+                suite, task, camera_heights=image_size, camera_widths=image_size, use_camera_obs=False,
+                hard_reset=False, ignore_done=True,
+            )  # fmt: skip
+            np.random.seed(LIBERO_SEED)  # construction has drawn from it; LIBERO's users seed right before the reset
+            self._environment.reset()
+        self.instance: Any = self._environment.env
+        self.base = np.array(self.instance.robots[0].base_pos)
+        self._model, self._data = self.instance.sim.model._model, self.instance.sim.data._data
+        self._camera = self.instance.sim.model.camera_name2id(CAMERA)
+        self._context = self.instance.sim._render_context_offscreen
+        self._substeps = int(self.instance.control_timestep / self.instance.model_timestep)
+        self._arm = Arm(self.instance.robots[0])
+        self._snapshot = Snapshot(self.instance)
+
+    def reset(self, index: int, settle: int) -> Frame:
+        self._snapshot.restore()
+        state, positions = self._states[index], self._model.nq
+        self._data.time = state[0]
+        self._data.qpos[:] = state[1 : 1 + positions]
+        self._data.qvel[:] = state[1 + positions : 1 + positions + self._model.nv]
+        mujoco.mj_forward(self._model, self._data)
+        self.instance._check_success()
+        self.instance._post_process()
+        frame = None if settle else self._look()
+        for number in range(settle):
+            _, frame = self.step(np.array(SETTLE_ACTION), look=number == settle - 1)
+        assert frame is not None
+        return frame
+
+    def step(self, action: Vector, look: bool) -> tuple[bool, Frame | None]:
+        frame = None
+        for substep in range(self._substeps):
+            mujoco.mj_step1(self._model, self._data)
+            self._arm.actuate(action, new_goal=substep == 0)
+            mujoco.mj_step2(self._model, self._data)
+            if look and substep == OBSERVED_SUBSTEP:
+                frame = self._look()
+        self.instance._post_process()
+        return bool(self.instance._check_success()), frame
+
+    def film(self) -> ImageArray:
+        with self._stopwatch.measure("rendering"):
+            self._context.gl_ctx.make_current()  # with several tasks in a process another's may be current
+            self._context.render(self._size, self._size, self._camera)
+            return rotate(self._context.read_pixels(self._size, self._size))
+
+    def close(self) -> None:
+        self._context.gl_ctx.make_current()
+        self._environment.close()
+
+    def _look(self) -> Frame:
+        return Frame(self.film(), *self._arm.pose())
