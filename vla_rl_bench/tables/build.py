@@ -1,0 +1,161 @@
+"""Evaluated episodes and a suite -> the suite's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from vla_rl_bench.config.schema import Suite, sampling_name
+from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.results.frame import protocols
+from vla_rl_bench.results.statistics import Cluster, Interval, clustered, paired_difference
+from vla_rl_bench.tables.model import Cell, Column, Delta, Measured, Row, Section, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Starts = Mapping[tuple[int, int], Cluster]
+"""(task, start index) -> what its episodes gave, over all seeds and rollouts."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which final evaluation fills the table."""
+
+    evaluation: str
+    sampling: str
+
+
+def selections(suite: Suite) -> list[Selection]:
+    """Every evaluation that the suite asks for, the table's own first."""
+    found = [Selection("main", suite.evaluation.table)]
+    for name, evaluation in [("main", suite.evaluation), *((extra.name, extra) for extra in suite.extra_evaluations)]:
+        found += [Selection(name, sampling_name(sampling)) for sampling in evaluation.sampling]
+    return list(dict.fromkeys(found))
+
+
+def select(suite: Suite, evaluation: str | None = None, sampling: str | None = None) -> Selection:
+    """The selection that a user names; by default the suite's own."""
+    known = selections(suite)
+    name = evaluation or "main"
+    of_name = [selection.sampling for selection in known if selection.evaluation == name]
+    if not of_name:
+        names = {selection.evaluation for selection in known}
+        raise UserError(f"{suite.name}: no evaluation `{name}`.{did_you_mean(name, names)}")
+    extras = {extra.name: extra.table for extra in suite.extra_evaluations}
+    chosen = sampling or extras.get(name, suite.evaluation.table)
+    if chosen not in of_name:
+        raise UserError(f"{suite.name}: evaluation `{name}` has no sampling `{chosen}`.{did_you_mean(chosen, of_name)}")
+    return Selection(name, chosen)
+
+
+def build_table(frame: pd.DataFrame, suite: Suite, selection: Selection | None = None) -> Table:
+    """Arms as rows, each followed by its differences; task suites as columns, pooled over seeds.
+
+    A cell holds what all the suite's seeds gave; with a seed missing it is empty, since pooling what happens to be
+    there would compare arms on different seeds.  Several differences (an ablation's) show their intervals at once.
+    """
+    chosen = selection or select(suite)
+    episodes = final_episodes(frame, suite, chosen)
+    columns = tuple(Column(column) for column in suite.columns)
+    if suite.table.average:
+        columns += (Column("Avg", mean_of=tuple(range(len(suite.columns)))),)
+    return Table(
+        title=suite.title or suite.name,
+        columns=columns,
+        sections=(Section(tuple(_lines(episodes, suite))),),
+        label=f"tab:{suite.name}",
+        notes=notes(episodes, suite, chosen),
+        delta_intervals=len(suite.table.delta) > 1,
+    )
+
+
+def _lines(episodes: pd.DataFrame, suite: Suite) -> Iterator[Row | Delta]:
+    for arm in suite.arms:
+        yield Row(arm.title or arm.name, tuple(_cell(episodes, suite, arm.name, column) for column in suite.columns))
+        yield from (_delta(episodes, suite, pair) for pair in suite.table.delta if pair[0] == arm.name)
+
+
+def final_episodes(frame: pd.DataFrame, suite: Suite, selection: Selection) -> pd.DataFrame:
+    """The episodes that the selection means, of the suite's own arms, columns and seeds; one protocol a column."""
+    episodes = frame[
+        frame["iteration"].isna()
+        & (frame["evaluation"] == selection.evaluation)
+        & (frame["sampling"] == selection.sampling)
+        & frame["arm"].isin([arm.name for arm in suite.arms])
+        & frame["column"].isin(suite.columns)
+        & frame["seed"].isin(suite.seeds)
+    ]
+    protocols(episodes)
+    return episodes
+
+
+def by_start(episodes: pd.DataFrame) -> Starts:
+    """Successes and episodes on each start, over all seeds and rollouts: the clusters of every interval."""
+    grouped = episodes.groupby(["task", "start"])["success"].agg(["sum", "size"])
+    return {(int(task), int(start)): (int(k), int(n)) for (task, start), k, n in grouped.itertuples()}
+
+
+def _of(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> pd.DataFrame | None:
+    """The episodes of a cell, or None unless every seed of the suite is there."""
+    part = episodes[(episodes["arm"] == arm) & (episodes["column"] == column)]
+    return part if set(part["seed"]) == set(suite.seeds) else None
+
+
+def _cell(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> Cell:
+    part = _of(episodes, suite, arm, column)
+    if part is None:
+        return None
+    counts = part.groupby("seed")["success"].agg(["sum", "size"]).sort_index()
+    by_seed = tuple(Fraction(int(k), int(n)) for _, k, n in counts.itertuples())
+    return Measured(clustered(by_start(part).values()), by_seed)
+
+
+def _delta(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str]) -> Delta:
+    minuend, subtrahend = (_index(suite, name) for name in pair)
+    other = suite.arms[subtrahend]
+    title = "Δ" if len(suite.table.delta) == 1 else f"Δ to {other.title or other.name}"
+    intervals = tuple(_gap_interval(episodes, suite, pair, column) for column in suite.columns)
+    return Delta(title, minuend, subtrahend, intervals)
+
+
+def _index(suite: Suite, arm: str) -> int:
+    return [other.name for other in suite.arms].index(arm)
+
+
+def _gap_interval(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str], column: str) -> Interval | None:
+    first, second = (_of(episodes, suite, arm, column) for arm in pair)
+    return None if first is None or second is None else paired_difference(by_start(first), by_start(second))
+
+
+def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[str, ...]:
+    """How it was measured, in sentences."""
+    if not len(episodes):
+        return ("No complete run yet.",)
+    by_protocol: dict[str, list[str]] = {}
+    found = protocols(episodes)
+    for column in suite.columns:
+        if column in found:
+            by_protocol.setdefault(found[column], []).append(column)
+    if len(by_protocol) == 1:
+        protocol = next(iter(by_protocol))
+    else:
+        protocol = "; ".join(f"{', '.join(columns)}: {name}" for name, columns in by_protocol.items())
+    lines = [f"Protocol: {protocol}.", _how_evaluated(suite, selection), f"Seeds: {', '.join(map(str, suite.seeds))}."]
+    if not episodes["comparable"].all():
+        lines.append("Not comparable with published results: the environment or its starts differ.")
+    absent = len(suite.arms) * len(suite.columns) * len(suite.seeds) - episodes["run"].nunique()
+    if absent > 0:
+        lines.append(f"{absent} of the suite's runs are missing: a cell without all its seeds is empty.")
+    return tuple(lines)
+
+
+def _how_evaluated(suite: Suite, selection: Selection) -> str:
+    extra = {extra.name: extra for extra in suite.extra_evaluations}
+    evaluation = extra.get(selection.evaluation, suite.evaluation)
+    name = "" if selection.evaluation == "main" else f"Evaluation `{selection.evaluation}`: "
+    sampling = selection.sampling if selection.sampling == "greedy" else f"sampled at {selection.sampling}"
+    sentence = f"{name}success in %, {sampling}, {evaluation.per_task} {evaluation.starts} starts a task."
+    return sentence[0].upper() + sentence[1:]

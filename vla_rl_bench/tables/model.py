@@ -1,0 +1,153 @@
+"""A table of success rates: counts (or published percentages) are kept, everything else is derived exactly.
+
+Rates are exact fractions in [0, 1]; they are rounded once, in `vla_rl_bench.tables.render`.
+Titles are plain Unicode (``π₀``, ``Δ``); each format spells them its own way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vla_rl_bench.results.statistics import Clustered, Interval, square_and_add
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Our own episodes, pooled over seeds.  by_seed: each seed's own rate."""
+
+    pooled: Clustered
+    by_seed: tuple[Fraction, ...]
+
+    @property
+    def rate(self) -> Fraction:
+        return Fraction(self.pooled.successes, self.pooled.n)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A printed percentage, as a fraction of 1; its counts are unknown."""
+
+    rate: Fraction
+    source: str
+
+
+Cell = Measured | Published | None
+"""None: not measured."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.  group: the heading above it.  mean_of: the columns, by index, whose unweighted mean it shows."""
+
+    title: str
+    group: str = ""
+    mean_of: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm.  cells: one a column that is not a mean, in the columns' order."""
+
+    title: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """Row `minuend` less row `subtrahend` (indices into `Table.rows`).  intervals: like a row's cells."""
+
+    title: str
+    minuend: int
+    subtrahend: int
+    intervals: tuple[Interval | None, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines under one heading; rules separate sections."""
+
+    lines: tuple[Row | Delta, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What stands in one place of the table: a rate or a difference, how sure it is, and what each seed gave.
+
+    counts: successes and episodes where it is a rate of our own.
+    """
+
+    exact: Fraction
+    interval: Interval | None
+    by_seed: tuple[Fraction, ...] = ()
+    counts: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """notes: what a reader must know of how it was measured (protocol, sampling, starts, seeds, sources).
+
+    delta_intervals: differences show their interval at once, not only where the counts are asked for.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    sections: tuple[Section, ...]
+    label: str
+    notes: tuple[str, ...] = ()
+    row_header: str = "Model"
+    delta_intervals: bool = False
+
+    def __post_init__(self) -> None:
+        width = sum(not column.mean_of for column in self.columns)
+        for line in self.lines:
+            cells = line.cells if isinstance(line, Row) else line.intervals
+            if len(cells) != width:
+                raise ValueError(f"{line.title}: {len(cells)} cells for {width} columns")
+
+    @property
+    def lines(self) -> tuple[Row | Delta, ...]:
+        return tuple(line for section in self.sections for line in section.lines)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(line for line in self.lines if isinstance(line, Row))
+
+    def value(self, line: Row | Delta, column: int) -> Value | None:
+        """What `line` shows in a column; None where anything it derives from is missing."""
+        mean_of = self.columns[column].mean_of
+        if mean_of:
+            return _mean([self.value(line, index) for index in mean_of])
+        place = sum(not other.mean_of for other in self.columns[:column])
+        if isinstance(line, Row):
+            return _of_cell(line.cells[place])
+        first, second = (_of_cell(self.rows[index].cells[place]) for index in (line.minuend, line.subtrahend))
+        return None if first is None or second is None else _less(first, second, line.intervals[place])
+
+
+def _of_cell(cell: Cell) -> Value | None:
+    if isinstance(cell, Measured):
+        return Value(cell.rate, cell.pooled.interval, cell.by_seed, (cell.pooled.successes, cell.pooled.n))
+    return None if cell is None else Value(cell.rate, None)
+
+
+def _less(first: Value, second: Value, interval: Interval | None) -> Value:
+    """Seeds are paired: both arms have the suite's seeds in one order."""
+    paired = len(first.by_seed) == len(second.by_seed)
+    by_seed = tuple(a - b for a, b in zip(first.by_seed, second.by_seed, strict=True)) if paired else ()
+    return Value(first.exact - second.exact, interval, by_seed)
+
+
+def _mean(values: list[Value | None]) -> Value | None:
+    """The unweighted mean of independent values, with its square-and-add interval where all have one."""
+    present = [value for value in values if value is not None]
+    if not present or len(present) < len(values):
+        return None
+    share = Fraction(1, len(present))
+    terms = [(float(share), float(value.exact), value.interval) for value in present if value.interval]
+    interval = square_and_add(terms) if len(terms) == len(present) else None
+    seeds = {len(value.by_seed) for value in present}
+    by_seed = zip(*(value.by_seed for value in present), strict=True) if len(seeds) == 1 else ()
+    exact = share * sum((value.exact for value in present), Fraction())
+    return Value(exact, interval, tuple(share * sum(rates, Fraction()) for rates in by_seed))
