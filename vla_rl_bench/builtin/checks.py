@@ -1,0 +1,38 @@
+"""What ``vla-rl-bench doctor`` looks at for the core: the interpreter, torch, the cores."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+
+from vla_rl_bench.entries import CheckResult
+
+OLDEST_PYTHON = (3, 11)
+
+
+def python_version() -> list[CheckResult]:
+    needed = ".".join(map(str, OLDEST_PYTHON))
+    what = f"Python {platform.python_version()} ({sys.executable})"
+    return [CheckResult(sys.version_info >= OLDEST_PYTHON, what, f"install Python {needed} or newer")]
+
+
+def torch_build() -> list[CheckResult]:
+    if importlib.util.find_spec("torch") is None:
+        return [CheckResult(False, "torch is not installed", "pip install torch")]
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # a build for another machine: a shared library is missing
+        return [CheckResult(False, f"torch does not load: {error}", "pip install --force-reinstall torch")]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return [CheckResult(True, f"torch {torch.__version__} on {device}")]
+
+
+def pinned_threads() -> list[CheckResult]:
+    """Runs share the cores, one thread each; a thread pool a run, each as wide as the machine, is slower."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS")
+    what = f"{cores} cores, OMP_NUM_THREADS={wanted or 'unset'}"
+    sound = wanted is None or (wanted.isdigit() and 1 <= int(wanted) <= cores)
+    return [CheckResult(sound, what, "unset OMP_NUM_THREADS, or export OMP_NUM_THREADS=1")]

@@ -1,0 +1,79 @@
+"""What this distribution itself brings, registered through the same hooks as a stranger's plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vla_rl_bench.builtin.checks import pinned_threads, python_version, torch_build
+from vla_rl_bench.builtin.nano.options import NanoOptions
+from vla_rl_bench.builtin.tabletop.options import TabletopOptions
+from vla_rl_bench.builtin.tricks.clip_range import ClipRange
+from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
+from vla_rl_bench.builtin.tricks.temperature import Temperature
+from vla_rl_bench.entries import (
+    AdvantageEntry,
+    CheckEntry,
+    EnvironmentEntry,
+    ObjectiveEntry,
+    PolicyEntry,
+    TableFormatEntry,
+    TrickEntry,
+)
+from vla_rl_bench.hookspecs import hookimpl
+
+
+@hookimpl
+def register_environments() -> Iterator[EnvironmentEntry]:
+    yield EnvironmentEntry(
+        name="tabletop",
+        summary="batched NumPy tabletop with a scripted expert; needs no simulator",
+        make="vla_rl_bench.builtin.tabletop.environment:make",
+        suites=("object", "spatial", "goal", "long"),
+        options=TabletopOptions,
+        batched=True,
+    )
+
+
+@hookimpl
+def register_policies() -> Iterator[PolicyEntry]:
+    yield PolicyEntry(
+        name="nano",
+        summary="small vision-language-action transformer: K x D action tokens in one forward",
+        make="vla_rl_bench.builtin.nano.policy:make",
+        options=NanoOptions,
+        requires=("torch",),
+    )
+
+
+@hookimpl
+def register_tricks() -> Iterator[TrickEntry]:
+    yield TrickEntry("dynamic-sampling", "only groups of mixed outcome; draw until the batch is full", DynamicSampling)
+    yield TrickEntry("clip-range", "separate lower and upper bounds of the probability ratio", ClipRange)
+    yield TrickEntry("temperature", "sampling temperature of the rollouts", Temperature)
+
+
+@hookimpl
+def register_advantages() -> Iterator[AdvantageEntry]:
+    yield AdvantageEntry(
+        "grpo", "each return against its group's mean and spread", "vla_rl_bench.algorithms.advantages:group_advantages"
+    )
+
+
+@hookimpl
+def register_objectives() -> Iterator[ObjectiveEntry]:
+    yield ObjectiveEntry(
+        "clipped", "the clipped probability ratio, without a KL term", "vla_rl_bench.algorithms.objectives:clipped"
+    )
+
+
+@hookimpl
+def register_table_formats() -> Iterator[TableFormatEntry]:
+    yield TableFormatEntry("markdown", "a table for a README", "vla_rl_bench.tables.render:markdown", "md")
+    yield TableFormatEntry("latex", "a booktabs table for a paper", "vla_rl_bench.tables.render:latex", "tex")
+
+
+@hookimpl
+def register_checks() -> Iterator[CheckEntry]:
+    yield CheckEntry("python", python_version)
+    yield CheckEntry("torch", torch_build)
+    yield CheckEntry("threads", pinned_threads)

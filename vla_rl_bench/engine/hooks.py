@@ -1,0 +1,162 @@
+"""The Engine: the tricks and trackers of one run, called through pluggy.
+
+Only what the suite names is registered, in its order; a later trick's wrapper goes around an earlier one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any, TypeVar
+
+import pluggy
+from torch import Tensor
+
+from vla_rl_bench import events, hookspecs, plugins
+from vla_rl_bench.errors import PluginError
+from vla_rl_bench.types import ClipRange, Group, SamplingParams
+
+_T = TypeVar("_T")
+
+Event = (
+    events.RunStart
+    | events.RolloutEnd
+    | events.UpdateEnd
+    | events.EvaluationEnd
+    | events.CheckpointSaved
+    | events.RunEnd
+)
+_HOOKS: dict[type, str] = {
+    events.RunStart: "on_run_start",
+    events.RolloutEnd: "on_rollout_end",
+    events.UpdateEnd: "on_update_end",
+    events.EvaluationEnd: "on_eval_end",
+    events.CheckpointSaved: "on_checkpoint",
+    events.RunEnd: "on_run_end",
+}
+
+
+class _Defaults:
+    """Owner of last resort of every value hook, so that wrappers always have something to wrap."""
+
+    estimator: Callable[[Tensor], Tensor]
+
+    @hookspecs.hookimpl(trylast=True)
+    def sampling_params(self, default: SamplingParams) -> SamplingParams:
+        return default
+
+    @hookspecs.hookimpl(trylast=True)
+    def draw_limit(self, default: float) -> float:
+        return default
+
+    @hookspecs.hookimpl(trylast=True)
+    def advantages(self, returns: Tensor) -> Tensor:
+        return self.estimator(returns)
+
+    @hookspecs.hookimpl(trylast=True)
+    def clip_range(self, default: ClipRange) -> ClipRange:
+        return default
+
+
+class Engine:
+    """What the GRPO loop calls; evaluation calls only `notify`.
+
+    observer_errors: one line for each exception that an observer raised.
+    """
+
+    def __init__(self, tricks: Sequence[object], trackers: Sequence[object] = ()) -> None:
+        self.observer_errors: list[str] = []
+        self._defaults = _Defaults()
+        _refuse_two_owners(tricks)
+        self._manager = plugins.engine_manager()
+        self._manager.register(self._defaults)
+        for number, participant in enumerate((*tricks, *trackers)):
+            self._register(participant, f"{number} {_name(participant)}", observer=number >= len(tricks))
+
+    def _register(self, participant: object, name: str, *, observer: bool) -> None:
+        try:
+            plugins.check_participant(_name(participant), type(participant), observer=observer)
+            self._manager.register(participant, name)
+        except (plugins.WrongRecord, pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(" ".join(str(error).split())) from error
+
+    # -- values
+
+    def sampling_params(self, iteration: int, default: SamplingParams) -> SamplingParams:
+        found = self._manager.hook.sampling_params(iteration=iteration, default=default)
+        return _expect("sampling_params", found, SamplingParams)
+
+    def draw_limit(self, iteration: int, default: float) -> float:
+        return float(self._manager.hook.draw_limit(iteration=iteration, default=default))
+
+    def clip_range(self, iteration: int, default: ClipRange) -> ClipRange:
+        found = self._manager.hook.clip_range(iteration=iteration, default=default)
+        return _expect("clip_range", found, ClipRange)
+
+    def keep_group(self, group: Group) -> bool:
+        """True when every trick that has an opinion agrees."""
+        return all(self._manager.hook.keep_group(group=group))
+
+    def advantages(self, returns: Tensor, default_fn: Callable[[Tensor], Tensor]) -> Tensor:
+        """returns: float ``[groups, rollouts]`` -> the same shape.  default_fn: the suite's estimator."""
+        self._defaults.estimator = default_fn
+        found = _expect("advantages", self._manager.hook.advantages(returns=returns), Tensor)
+        if found.shape != returns.shape:
+            raise PluginError(f"advantages: expected shape {tuple(returns.shape)}, got {tuple(found.shape)}")
+        return found
+
+    def loss_terms(self, logprobs: Tensor, entropy: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """All tricks' named terms, each a scalar; the arguments are ``[chunks, K*D]``."""
+        answers = self._manager.hook.loss_terms(logprobs=logprobs, entropy=entropy, mask=mask)
+        terms: dict[str, Tensor] = {}
+        for answer in reversed(answers):  # pluggy answers last registered first
+            for key, term in answer.items():
+                if key in terms:
+                    raise PluginError(self._two_terms(key, logprobs, entropy, mask))
+                terms[key] = term
+        return terms
+
+    def _two_terms(self, key: str, logprobs: Tensor, entropy: Tensor, mask: Tensor) -> str:
+        given = {"logprobs": logprobs, "entropy": entropy, "mask": mask}
+        owners = [
+            _name(one.plugin)
+            for one in self._manager.hook.loss_terms.get_hookimpls()
+            if not plugins.wraps(one) and key in (_call(one, given) or {})
+        ]
+        return f"loss_terms: `{key}` comes from {' and '.join(owners)}. Leave one of them out of rl.tricks."
+
+    # -- observers
+
+    def notify(self, event: Event) -> list[str]:
+        """Tell every observer, in the suite's order.  -> what they raised, one line each; never fatal."""
+        hook = _HOOKS[type(event)]
+        raised = []
+        for observer in getattr(self._manager.hook, hook).get_hookimpls():
+            try:
+                _call(observer, {"event": event})
+            except Exception as error:  # an observer must not end a run of hours
+                raised.append(f"{_name(observer.plugin)}.{hook}: {plugins.one_line(error)}")
+        self.observer_errors += raised
+        return raised
+
+
+def _refuse_two_owners(tricks: Sequence[object]) -> None:
+    owned = [(_name(trick), set(plugins.owned_hooks(trick))) for trick in tricks]
+    for (first, its), (second, others) in combinations(owned, 2):
+        for hook in plugins.VALUE_HOOKS:
+            if hook in its & others:
+                raise PluginError(f"{hook}: both {first} and {second} own it. Leave one of them out of rl.tricks.")
+
+
+def _call(implementation: pluggy.HookImpl, given: dict[str, Any]) -> Any:
+    return implementation.function(*(given[name] for name in implementation.argnames))
+
+
+def _name(participant: object) -> str:
+    return type(participant).__qualname__
+
+
+def _expect(hook: str, found: object, expected: type[_T]) -> _T:
+    if not isinstance(found, expected):
+        raise PluginError(f"{hook}: expected {expected.__name__}, got {type(found).__name__}")
+    return found
