@@ -1,4 +1,4 @@
-"""What every test of this repository shares, the plugins' included: one thread, repeatable examples, the simulator gate."""
+"""What every test shares, the plugins' included: one thread, repeatable examples, the simulator gate."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ.setdefault("MPLBACKEND", "agg")
 
-import hypothesis
-import pytest
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("repeatable")

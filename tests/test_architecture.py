@@ -1,4 +1,4 @@
-"""What the import contracts in pyproject.toml cannot see: what importing really loads, packages' own modules included."""
+"""What import contracts cannot see: what importing really loads, the packages' own modules included."""
 
 from __future__ import annotations
 
