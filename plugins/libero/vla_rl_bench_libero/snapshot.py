@@ -46,4 +46,5 @@ def _plain_values(controller: Any) -> dict[str, Any]:
 
 
 def _copy(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+    """Arrays keep their memory order: BLAS rounds by it."""
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
