@@ -79,7 +79,12 @@ def episodes(
     }
     return [
         defaults
-        | {"task": task, "start": start, "rollout": rollout, "success": outcome(arm, column, seed, task, start, rollout)}
+        | {
+            "task": task,
+            "start": start,
+            "rollout": rollout,
+            "success": outcome(arm, column, seed, task, start, rollout),
+        }
         | fields
         for task in range(tasks)
         for start in starts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +186,7 @@ def _value(axis: Axes, line: Curve) -> None:
     """The last rate of a curve, written beside its last point: above it, or below where it would leave the panel."""
     rate = 100 * line.mean[-1]
     axis.annotate(
-        f"{rate:.0f}",
+        f"{math.floor(rate + 0.5)}",
         (line.updates[-1], rate),
         xytext=(0, 6 if rate < 88 else -6),
         textcoords="offset points",

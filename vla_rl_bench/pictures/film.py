@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
 PANEL = 256  # pixels: the side of an episode's picture, if the file may be that large
 MARGIN = 12
-CAPTION = 30
+CAPTION = 34
 BAR = 4
 HOLD_SECONDS = 2.0
 BACKGROUND, INK, TRACK, PROGRESS = "#ffffff", "#222222", "#dddddd", "#0b6e99"
 MAX_BYTES = 950_000
-QUALITIES = ((1.0, 128), (1.0, 64), (0.75, 64), (0.5, 64), (0.5, 32))  # scale, colours: the first that fits is taken
+QUALITIES = (  # every how many-th frame, scale, colours: the first that fits is taken, else the last
+    (1, 1.0, 128),
+    (1, 1.0, 64),
+    (2, 1.0, 64),
+    (2, 0.75, 64),
+    (4, 0.75, 64),
+    (4, 0.5, 64),
+    (8, 0.5, 32),
+)
 
 
 def write_side_by_side(
@@ -41,14 +49,12 @@ def write_side_by_side(
     """
     if not before or not after:
         raise ValueError("an episode without a frame cannot be shown")
-    smallest = b""
-    for stride in (1, 2, 4, 8):
-        for scale, colours in QUALITIES:
-            smallest = _gif(before, after, captions, fps, stride, round(PANEL * scale), colours)
-            if len(smallest) <= MAX_BYTES:
-                write_bytes(path, smallest)
-                return path
-    write_bytes(path, smallest)
+    data = b""
+    for stride, scale, colours in QUALITIES:
+        data = _gif(before, after, captions, fps, stride, round(PANEL * scale), colours)
+        if len(data) <= MAX_BYTES:
+            break
+    write_bytes(path, data)
     return path
 
 
@@ -92,7 +98,7 @@ def _picture(
     draw = ImageDraw.Draw(canvas)
     for side, (frames, text) in enumerate(zip(episodes, captions, strict=True)):
         left, reached = margin + side * (panel + margin), min(step, len(frames) - 1)
-        draw.text((left, (caption + margin) / 2), text, INK, font=_font(text, panel), anchor="lm")
+        draw.text((left, caption / 2), text, INK, font=_font(text, panel), anchor="lm")
         canvas.paste(_resized(frames[reached], panel), (left, caption))
         top = caption + panel + margin // 2
         draw.rectangle((left, top, left + panel - 1, top + bar), TRACK)

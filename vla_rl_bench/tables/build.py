@@ -134,22 +134,30 @@ def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[s
     """How it was measured, in sentences."""
     if not len(episodes):
         return ("No complete run yet.",)
-    by_protocol: dict[str, list[str]] = {}
-    found = protocols(episodes)
-    for column in suite.columns:
-        if column in found:
-            by_protocol.setdefault(found[column], []).append(column)
-    if len(by_protocol) == 1:
-        protocol = next(iter(by_protocol))
-    else:
-        protocol = "; ".join(f"{', '.join(columns)}: {name}" for name, columns in by_protocol.items())
-    lines = [f"Protocol: {protocol}.", _how_evaluated(suite, selection), f"Seeds: {', '.join(map(str, suite.seeds))}."]
+    lines = [
+        _protocol(episodes, suite),
+        _how_evaluated(suite, selection),
+        f"Seeds: {', '.join(map(str, suite.seeds))}.",
+    ]
     if not episodes["comparable"].all():
         lines.append("Not comparable with published results: the environment or its starts differ.")
     absent = len(suite.arms) * len(suite.columns) * len(suite.seeds) - episodes["run"].nunique()
     if absent > 0:
-        lines.append(f"{absent} of the suite's runs are missing: a cell without all its seeds is empty.")
+        verb = "is" if absent == 1 else "are"
+        lines.append(f"{absent} of the suite's runs {verb} missing: a cell without all its seeds is empty.")
     return tuple(lines)
+
+
+def _protocol(episodes: pd.DataFrame, suite: Suite) -> str:
+    """One for all columns, or each with its columns."""
+    by_column = protocols(episodes)
+    columns: dict[str, list[str]] = {}
+    for column in suite.columns:
+        if column in by_column:
+            columns.setdefault(by_column[column], []).append(column)
+    if len(columns) == 1:
+        return f"Protocol: {next(iter(columns))}."
+    return "Protocols: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in columns.items()) + "."
 
 
 def _how_evaluated(suite: Suite, selection: Selection) -> str:

@@ -1,6 +1,6 @@
 """A table of success rates: counts (or published percentages) are kept, everything else is derived exactly.
 
-Rates are exact fractions in [0, 1]; they are rounded once, in `vla_rl_bench.tables.render`.
+Rates are exact fractions in [0, 1]; they are rounded once, in `vla_rl_bench.tables.figures`.
 Titles are plain Unicode (``π₀``, ``Δ``); each format spells them its own way.
 """
 
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from vla_rl_bench.results.statistics import Clustered, Interval, square_and_add
+
+Shows = Literal["rates", "counts", "seeds"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Table:
     """notes: what a reader must know of how it was measured (protocol, sampling, starts, seeds, sources).
 
     delta_intervals: differences show their interval at once, not only where the counts are asked for.
+    shows: rates in percent; or counts with intervals; or the mean over seeds.
     """
 
     title: str
@@ -98,6 +102,7 @@ class Table:
     notes: tuple[str, ...] = ()
     row_header: str = "Model"
     delta_intervals: bool = False
+    shows: Shows = "rates"
 
     def __post_init__(self) -> None:
         width = sum(not column.mean_of for column in self.columns)
@@ -113,6 +118,13 @@ class Table:
     @property
     def rows(self) -> tuple[Row, ...]:
         return tuple(line for line in self.lines if isinstance(line, Row))
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds our own cells pool; 0 where none is our own."""
+        return max(
+            (len(cell.by_seed) for row in self.rows for cell in row.cells if isinstance(cell, Measured)), default=0
+        )
 
     def value(self, line: Row | Delta, column: int) -> Value | None:
         """What `line` shows in a column; None where anything it derives from is missing."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.results.frame import episodes_frame, run_folders
 from vla_rl_bench.results.store import write_text
 from vla_rl_bench.tables.build import Selection, build_table, selections
+from vla_rl_bench.tables.figures import in_detail
 from vla_rl_bench.tables.model import Table
-from vla_rl_bench.tables.render import Detail, has_counts, latex, markdown, with_counts
+from vla_rl_bench.tables.render import latex, markdown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,27 +27,24 @@ def write_report(
     The suite's own evaluation first, with counts and intervals, then its other samplings and evaluations.
     run_ids: the runs that the suite means now; None: every complete run in the folder.
     """
-    frame = episodes_frame(run_folders(folder), run_ids)
+    tables = suite_tables(episodes_frame(run_folders(folder), run_ids), suite)
     written = []
     for suffix, render in ((".md", markdown), (".tex", latex)):
         path = folder / f"{stem}{suffix}"
-        write_text(path, report_text(frame, suite, render))
+        write_text(path, "\n".join(render(part) for table in tables for part in in_detail(table)))
         written.append(path)
     return written
 
 
-def report_text(frame: pd.DataFrame, suite: Suite, render: Callable[[Table, Detail], str]) -> str:
-    """All the suite's tables, one after the other."""
+def suite_tables(frame: pd.DataFrame, suite: Suite) -> list[Table]:
+    """The suite's own table, then those of its other samplings and evaluations that have been measured."""
     main, *others = selections(suite)
-    texts = [with_counts(build_table(frame, suite, main), render)]
-    tables = [_named(build_table(frame, suite, other), other) for other in others]
-    return "\n".join(texts + [with_counts(table, render) for table in tables if has_counts(table)])
+    further = [_named(build_table(frame, suite, other), other) for other in others]
+    return [build_table(frame, suite, main), *(table for table in further if table.seeds)]
 
 
 def _named(table: Table, selection: Selection) -> Table:
     """A further table says in title and label which evaluation it is."""
-    from dataclasses import replace
-
     name = selection.sampling if selection.evaluation == "main" else f"{selection.evaluation}, {selection.sampling}"
     label = "-".join([table.label, *name.replace(",", "").split()])
     return replace(table, title=f"{table.title} ({name})", label=label)

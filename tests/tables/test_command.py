@@ -1,0 +1,92 @@
+"""`tables` as it is typed, mounted alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.results.made_up import made_up_suite, run_id, run_ids, write_suite
+from vla_rl_bench.cli.tables import tables
+from vla_rl_bench.errors import UserError
+
+app = typer.Typer()
+app.command()(tables)
+
+
+def half(arm: str, column: str, seed: int, task: int, start: int, rollout: int) -> bool:
+    return start == 10 or arm == "sft-rl"
+
+
+def typed(*words: str | Path) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*words: str | Path) -> str:
+    with pytest.raises(UserError) as caught:
+        typed(*words)
+    return str(caught.value)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    suite = made_up_suite()
+    folder = write_suite(tmp_path / "runs" / suite.name, suite, half)
+    record = suite.model_dump(mode="json", by_alias=True) | {"runs": run_ids(suite), "limited": False}
+    (folder / "suite.json").write_text(json.dumps(record))
+    return tmp_path / "runs"
+
+
+def test_a_suite_is_named_by_name_by_folder_or_not_at_all(out: Path) -> None:
+    by_name = typed("made-up", "--out", out)
+    assert "| SFT + RL |  100.0 | 100.0 | 100.0 |" in by_name
+    assert typed(out / "made-up") == by_name
+    assert typed("--out", out) == by_name
+
+
+def test_one_run_is_a_table_of_one_cell(out: Path) -> None:
+    text = typed(out / "made-up" / "runs" / run_id("sft", "goal", 1), "--counts")
+    assert "| SFT   | 50.0 | 50.0 |" in text
+    assert "2/4" in text
+    assert "RL |" not in text
+
+
+def test_counts_follow_where_they_are_asked_for(out: Path) -> None:
+    assert "6/12 [" in typed("made-up", "--out", out, "--counts")
+    assert "6/12" not in typed("made-up", "--out", out)
+
+
+@pytest.mark.parametrize(("format", "line"), [("markdown", "|  99.1 |"), ("latex", r"98.5 & 99.1 \\")])
+def test_the_papers_table_needs_no_results(tmp_path: Path, format: str, line: str) -> None:
+    assert line.split()[-2] in typed("--paper", "2", "--format", format, "--out", tmp_path)
+
+
+def test_published_and_measured_stand_one_after_the_other(out: Path) -> None:
+    text = typed("made-up", "--paper", "2", "--out", out)
+    assert text.index("OpenVLA-OFT") < text.index("SFT + RL")
+
+
+def test_what_is_not_there_is_answered_with_what_is(out: Path) -> None:
+    assert "Did you mean `made-up`?" in refused("madeup", "--out", out)
+    assert "unknown table format `markdwn`. Did you mean `markdown`?" in refused("--format", "markdwn", "--paper", "2")
+    assert "no sampling `T=2`" in refused("made-up", "--out", out, "--sampling", "T=2")
+    assert "Run a suite first" in refused("--out", out / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "run the suite again"), ("[]", "run the suite again"), ('{"name": 3}', "run the suite")]
+)
+def test_a_broken_record_is_named(out: Path, text: str, message: str) -> None:
+    (out / "made-up" / "suite.json").write_text(text)
+    assert message in refused("made-up", "--out", out)
+
+
+def test_a_limited_run_of_a_suite_stays_out_of_tables(out: Path) -> None:
+    path = out / "made-up" / "suite.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"limited": True}))
+    assert "last run with --limit" in refused("made-up", "--out", out)

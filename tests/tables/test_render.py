@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.results.made_up import made_up_suite, write_suite
+from vla_rl_bench.results.frame import episodes_frame, run_folders
+from vla_rl_bench.tables.build import build_table
+from vla_rl_bench.tables.figures import in_detail
+from vla_rl_bench.tables.latex_text import latex_text
+from vla_rl_bench.tables.model import Column, Published, Row, Section, Table
+from vla_rl_bench.tables.reference import paper_table
+from vla_rl_bench.tables.render import latex, markdown
+
+DOCUMENT = r"""\documentclass{article}
+\usepackage{booktabs}%s
+\begin{document}
+%s
+\end{document}
+"""
+
+
+def published(titles: list[str], columns: tuple[Column, ...]) -> Table:
+    width = sum(not column.mean_of for column in columns)
+    cells = (Published(Fraction(1, 2), "here"),) * width
+    return Table("100% of a_b & c", columns, (Section(tuple(Row(title, cells) for title in titles)),), "tab:x")
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("π₀ + FAST", r"$\pi_0$ + FAST"),
+        ("π₀₅", r"$\pi_{05}$"),
+        ("Δ", r"$\Delta$"),
+        ("λ, ς, ϕ"[:4], r"$\lambda$, $\varsigma$"),
+        ("Α", r"$\mathrm{A}$"),
+        ("H₂O", r"H$_{2}$O"),
+        ("100% of a_b & #3 {x} $5", r"100\% of a\_b \& \#3 \{x\} \$5"),
+        (r"a\b~c^d", r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d"),
+        ("−3.2 ± 1.0", r"$-$3.2 $\pm$ 1.0"),
+    ],
+)
+def test_unicode_is_spelt_as_latex(text: str, source: str) -> None:
+    assert latex_text(text) == source
+
+
+def test_markdown_columns_line_up_and_text_that_would_break_them_is_escaped() -> None:
+    text = markdown(published(["a|b", "π₀"], (Column("x"), Column("a longer title"), Column("Avg", "", (0, 1)))))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in lines}) == 1
+    assert r"| a\|b  |" in lines[2]
+    assert all(line.replace(r"\|", "").count("|") == 5 for line in lines)
+
+
+def test_several_groups_of_columns_are_stacked_in_markdown_and_ruled_in_latex() -> None:
+    table = published(["r"], (Column("a", "one"), Column("b", "one"), Column("c", "two"), Column("all", "", (0, 1, 2))))
+    assert [
+        line.split("|")[1].strip() for line in markdown(table).splitlines() if "---" not in line and "|" in line
+    ] == [*("Model (one)", "r", "Model (two)", "r", "Model", "r")]
+    text = latex(table)
+    assert r" & \multicolumn{2}{c}{one} & \multicolumn{1}{c}{two} & \multicolumn{1}{c}{} \\" in text
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in text
+
+
+def every_kind_of_table(folder: Path) -> list[Table]:
+    """The paper's, and one of our own with counts and seeds."""
+    suite = made_up_suite(title="Ours: 100% of a_b & #c")
+    frame = episodes_frame(run_folders(write_suite(folder, suite, lambda *where: where[4] == 10)))
+    return [*(paper_table(number) for number in (2, 3, 4, 5)), *in_detail(build_table(frame, suite))]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex. Run: apt-get install texlive-latex-recommended")
+@pytest.mark.parametrize("packages", ["", r"\usepackage{graphicx}"])
+def test_latex_compiles_with_booktabs_alone_and_with_graphicx(tmp_path: Path, packages: str) -> None:
+    tables = "\n".join(latex(table) for table in every_kind_of_table(tmp_path))
+    (tmp_path / "all.tex").write_text(DOCUMENT % (packages, tables), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "all.pdf").stat().st_size > 0
