@@ -73,7 +73,6 @@ def every_kind_of_table(folder: Path) -> list[Table]:
     return [*(paper_table(number) for number in (2, 3, 4, 5)), *in_detail(build_table(frame, suite))]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex. Run: apt-get install texlive-latex-recommended")
 @pytest.mark.parametrize("packages", ["", r"\usepackage{graphicx}"])
 def test_latex_compiles_with_booktabs_alone_and_with_graphicx(tmp_path: Path, packages: str) -> None:

@@ -48,7 +48,7 @@ def suite_source(folder: Path) -> Source:
         record = read_json(path)
         run_ids, limited = record.pop("runs"), record.pop("limited")
         suite = Suite.model_validate_json(json.dumps(record))
-    except (ValueError, KeyError, AttributeError, ValidationError):
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         raise UserError(f"{path}: not a record of a suite that this version ran; run the suite again") from None
     if limited:
         raise UserError(f"{folder}: last run with --limit, which stays out of tables; run the suite again without it")
