@@ -26,22 +26,35 @@ def demonstration_starts(contract: EnvironmentSpec, bounds: tuple[int, int], tas
     return [Start(task, first + int(index)) for index in order.choice(stop - first, size=size, replace=False)]
 
 
+ATTEMPTS = 4  # times a start may be tried: experts are noisy, and another draw often succeeds
+
+
 def collect(pool: Pool, bounds: tuple[int, int], tasks: Sequence[int], per_task: int, seed: int) -> list[Demonstration]:
-    """`per_task` successful demonstrations of each task; where the expert fails, the next start of the split serves."""
+    """`per_task` successful demonstrations of each task, each from another start.
+
+    Where the expert fails, the split's next start serves; when none is left, the failed ones are tried again with
+    other noise.
+    """
+    return [shown for task in tasks for shown in _collect_task(pool, bounds, task, per_task, seed)]
+
+
+def _collect_task(pool: Pool, bounds: tuple[int, int], task: int, per_task: int, seed: int) -> list[Demonstration]:
     found: list[Demonstration] = []
-    for task in tasks:
-        starts = demonstration_starts(pool.contract, bounds, task, seed)
-        mine: list[Demonstration] = []
-        while len(mine) < per_task and starts:
-            batch, starts = starts[: per_task - len(mine)], starts[per_task - len(mine) :]
-            mine += [shown for shown in pool.demonstrate(batch, seed) if shown is not None]
-        if len(mine) < per_task:
-            raise UserError(
-                f"task {task} of {pool.contract.suite}: the expert solved {len(mine)} of the {bounds[1] - bounds[0]} "
-                f"demonstration starts, and {per_task} are asked for. Lower demonstrations.per_task or widen "
-                "environment.starts.demonstration."
-            )
-        found += mine
+    failed = demonstration_starts(pool.contract, bounds, task, seed)
+    for attempt in range(ATTEMPTS):
+        starts, failed = failed, []
+        while len(found) < per_task and starts:
+            missing = per_task - len(found)
+            batch, starts = starts[:missing], starts[missing:]
+            shown = pool.demonstrate(batch, seeding.integer("demonstration", seed, attempt))
+            found += [one for one in shown if one is not None]
+            failed += [start for start, one in zip(batch, shown, strict=True) if one is None]
+    if len(found) < per_task:
+        raise UserError(
+            f"task {task} of {pool.contract.suite}: the expert solved {len(found)} of the {bounds[1] - bounds[0]} "
+            f"demonstration starts, and {per_task} are asked for. Lower demonstrations.per_task or widen "
+            "environment.starts.demonstration."
+        )
     return found
 
 

@@ -7,9 +7,11 @@ it, and when, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from vla_rl_bench import seeding
@@ -141,12 +143,25 @@ def roll_out(
     keep: record observations, tokens and log-probs (training); else only outcomes (evaluation).
     """
     stage = _Stage(pool, actor, keep)
-    while True:
-        while stage.free and (episode := next_episode()) is not None:
-            stage.start(episode)
-        if not stage.playing:
-            return
-        yield from stage.advance()
+    with _cores_for_workers(pool):
+        while True:
+            while stage.free and (episode := next_episode()) is not None:
+                stage.start(episode)
+            if not stage.playing:
+                return
+            yield from stage.advance()
+
+
+@contextmanager
+def _cores_for_workers(pool: Pool) -> Iterator[None]:
+    """While environment processes work, the policy uses one thread: spinning threads would take their cores."""
+    threads = torch.get_num_threads()
+    if pool.forward_rows is not None:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def film(pool: Pool, actor: Actor, start: Start) -> tuple[list[ImageArray], bool]:
