@@ -101,7 +101,8 @@ class Catalog:
             raise PluginError(self._clash(kind, name, found))
         broken = [plugin.name for plugin in self.plugins if plugin.error]
         hint = f" Broken plugins: {', '.join(broken)}; see `vla-rl-bench plugins`." if broken else ""
-        raise PluginError(f"unknown {singular(kind)} `{name}`.{did_you_mean(name, known)}{hint}")
+        close = did_you_mean(name, known) or " None is installed."
+        raise PluginError(f"unknown {singular(kind)} `{name}`.{close}{hint}")
 
     # -- listings
 

@@ -36,9 +36,9 @@ TRICK_HOOKS = (*VALUE_HOOKS, "keep_group", "loss_terms")  # change numbers, so a
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _REFERENCE = re.compile(r"[\w.]+:[\w.]+")
 _REFERENCES = ("make", "function", "render")  # fields that hold "module:attribute"
-_RESERVED: Mapping[type, tuple[str, ...]] = {
-    entries.EnvironmentEntry: ("name", "python", "starts")
-}  # what a suite writes there itself
+_RESERVED = ("name",)  # keys that a suite writes beside a plugin's options
+_RESERVED_FOR_ENVIRONMENTS = ("name", "python", "starts")
+# what a suite writes there itself
 
 
 class WrongRecord(Exception):
@@ -124,7 +124,7 @@ def _records(manager: pluggy.PluginManager, hook: str) -> Iterator[Any]:
 
 def check_record(hook: str, record: Any) -> None:
     """Refuse a record of another type, without a usable name, or naming what cannot be used."""
-    expected = RECORDS[hook]
+    expected: Any = RECORDS[hook]
     if type(record) is not expected:
         raise WrongRecord(f"{hook} yields {type(record).__name__}, not {expected.__name__}")
     what = f"{hook}: `{record.name}`"
@@ -134,20 +134,23 @@ def check_record(hook: str, record: Any) -> None:
         reference = getattr(record, name, None)
         if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
             raise WrongRecord(f"{what}: {name} must be a text like `package.module:attribute`")
-    if isinstance(record, entries.EnvironmentEntry | entries.PolicyEntry):
-        _check_options(what, record.options, _RESERVED.get(expected, ("name",)))
-        _check_texts(what, "requires", record.requires)
-    if isinstance(record, entries.EnvironmentEntry):
-        _check_texts(what, "suites", record.suites)
-    if isinstance(record, entries.TrickEntry):
-        _check_options(what, record.trick, ("name",))
-        check_participant(what, record.trick)
-    if isinstance(record, entries.TrackerEntry):
-        _check_options(what, record.tracker, ("name",))
-        check_participant(what, record.tracker, observer=True)
+    match record:
+        case entries.EnvironmentEntry():
+            _check_options(what, record.options, _RESERVED_FOR_ENVIRONMENTS)
+            _check_texts(what, "suites", record.suites)
+            _check_texts(what, "requires", record.requires)
+        case entries.PolicyEntry():
+            _check_options(what, record.options)
+            _check_texts(what, "requires", record.requires)
+        case entries.TrickEntry():
+            _check_options(what, record.trick)
+            check_participant(what, record.trick)
+        case entries.TrackerEntry():
+            _check_options(what, record.tracker)
+            check_participant(what, record.tracker, observer=True)
 
 
-def _check_options(what: str, options: object, reserved: tuple[str, ...]) -> None:
+def _check_options(what: str, options: object, reserved: tuple[str, ...] = _RESERVED) -> None:
     if not isinstance(options, type) or not is_dataclass(options):
         raise WrongRecord(f"{what}: its options must be a frozen dataclass, not {options!r}")
     if not cast("Any", options).__dataclass_params__.frozen:

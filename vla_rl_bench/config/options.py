@@ -70,7 +70,8 @@ def split_key(message: str, known: typing.Iterable[str]) -> Problem:
 def plain_options(options: object) -> dict[str, Any]:
     """Every field of an options dataclass, defaults included, as plain data."""
     values = {one.name: getattr(options, one.name) for one in fields(typing.cast("Any", options)) if one.init}
-    plain: dict[str, Any] = _adapter(type(options)).dump_python(values, mode="json")
+    options_class: Any = type(options)
+    plain: dict[str, Any] = _adapter(options_class).dump_python(values, mode="json")
     return plain
 
 

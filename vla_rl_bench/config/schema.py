@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -125,7 +125,15 @@ class TemperatureSampling(Strict):
     rollouts: Positive = 1
 
 
-Sampling = Literal["greedy"] | TemperatureSampling
+def _sampling_kind(given: Any) -> str:
+    return "greedy" if isinstance(given, str) else "sampled"
+
+
+# discriminated, so that an error names what was meant and not both branches
+Sampling = Annotated[
+    Annotated[Literal["greedy"], Tag("greedy")] | Annotated[TemperatureSampling, Tag("sampled")],
+    Discriminator(_sampling_kind),
+]
 
 
 def sampling_name(sampling: Sampling) -> str:

@@ -40,21 +40,27 @@ _WORDS: Mapping[str, _Words] = {
     "enum": lambda c: f"expected {c['expected']}".replace("'", "`"),
     "none_required": lambda _: "expected nothing",
 }
-_BARE = ("missing",)  # nothing was given, so nothing is quoted
+_BARE = ("missing", "too_short", "too_long")  # nothing was given, or its length is told
 _QUOTED = 40  # characters
 
 
-def explain(error: ErrorDetails) -> str:
-    """``must be at least 2, got 1``: one error in one line, without its place."""
+def explain(error: ErrorDetails, *, bare: bool = False) -> str:
+    """``must be at least 2, got 1``: one error in one line, without its place.  bare: without what was given."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_pattern_mismatch":
-        return _pattern(str(context["pattern"]), error["input"])
-    if kind in ("too_short", "too_long"):
+        words = _pattern(str(context["pattern"]))
+    elif kind in ("too_short", "too_long"):
         return _length(kind, context)
-    words = _WORDS[kind](context) if kind in _WORDS else error["msg"].lower()
-    return words if kind in _BARE else f"{words}, got {shown(error['input'])}"
+    else:
+        words = _WORDS[kind](context) if kind in _WORDS else error["msg"].lower()
+    return words if bare else words + got(error)
+
+
+def got(error: ErrorDetails) -> str:
+    """``, got `1```: what was given, where something was."""
+    return "" if error["type"] in _BARE else f", got {shown(error['input'])}"
 
 
 def _length(kind: str, context: Mapping[str, Any]) -> str:
@@ -64,11 +70,11 @@ def _length(kind: str, context: Mapping[str, Any]) -> str:
     return f"expected {context['max_length']} items, got {context['actual_length']}"
 
 
-def _pattern(pattern: str, given: Any) -> str:
+def _pattern(pattern: str) -> str:
     if pattern.startswith(r"^\d+-\d+"):
-        return f"expected first-last, as in `0-29`, got {shown(given)}"
+        return "expected first-last, as in `0-29`"
     letters = "A-Z, a-z" if "A-Z" in pattern else "a-z"
-    return f"a name is made of {letters}, 0-9, `.`, `_` and `-`, got {shown(given)}"
+    return f"a name is made of {letters}, 0-9, `.`, `_` and `-`"
 
 
 def shown(value: Any) -> str:

@@ -1,0 +1,178 @@
+"""What no single key shows: names that must exist, once, and fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+from vla_rl_bench import plugins
+from vla_rl_bench.catalog import Catalog
+from vla_rl_bench.config.options import OptionsError, read_options
+from vla_rl_bench.config.schema import ArmConfig, EnvironmentConfig, Named, RlConfig, Suite
+from vla_rl_bench.config.tree import Path
+from vla_rl_bench.errors import PluginError, did_you_mean
+
+Problems = Iterator[tuple[Path, str]]
+
+
+def problems(suite: Suite, catalog: Catalog) -> Problems:
+    """Everything wrong with a suite that is well-formed by itself, as (path, what)."""
+    yield from _environment(suite, catalog)
+    yield from _plugin(catalog, "policies", suite.policy, ("policy",), "options")
+    yield from _columns(suite)
+    yield from _twice(suite.seeds, ("seeds",), "seed")
+    yield from _arms(suite, catalog)
+    for number, tracker in enumerate(suite.trackers):
+        yield from _plugin(catalog, "trackers", tracker, ("trackers", number), "tracker")
+    yield from _twice([one.name for one in suite.trackers], ("trackers",), "tracker")
+    yield from _table(suite)
+
+
+def _environment(suite: Suite, catalog: Catalog) -> Problems:
+    yield from _plugin(catalog, "environments", suite.environment, ("environment",), "options")
+    yield from _starts(suite.environment)
+    try:
+        entry = catalog.environment(suite.environment.name)
+    except PluginError:
+        return
+    for number, column in enumerate(suite.columns):
+        if column not in entry.suites:
+            hint = did_you_mean(column, entry.suites)
+            yield ("columns", number), f"{entry.name} has no task suite `{column}`.{hint}"
+    yield from _twice([one.name for one in suite.extra_evaluations], ("extra_evaluations",), "evaluation")
+    for number, extra in enumerate(suite.extra_evaluations):
+        options = suite.environment.options | extra.environment
+        yield from _options(entry.options, options, ("extra_evaluations", number, "environment"), extra.environment)
+
+
+def _starts(environment: EnvironmentConfig) -> Problems:
+    """Ranges run forwards, and nothing held out is trained on."""
+    ranges = {}
+    for split, text in environment.starts.model_dump(by_alias=True).items():
+        if text is None:
+            continue
+        first, last = (int(number) for number in text.split("-"))
+        ranges[split] = (first, last)
+        if first > last:
+            yield ("environment", "starts", split), f"`{text}` runs backwards; write {last}-{first}"
+    if "held-out" not in ranges:
+        return
+    first, last = ranges.pop("held-out")
+    for split, (other_first, other_last) in ranges.items():
+        if first <= other_last and other_first <= last:
+            path = ("environment", "starts", "held-out")
+            yield path, f"{first}-{last} overlaps {split} ({other_first}-{other_last}); held-out starts stand alone"
+
+
+def _columns(suite: Suite) -> Problems:
+    yield from _twice(suite.columns, ("columns",), "column")
+    for column, tasks in suite.tasks.items():
+        yield from _known(column, suite.columns, ("tasks", column), "column")
+        yield from _twice(tasks, ("tasks", column), "task")
+        if not tasks:
+            yield ("tasks", column), "is empty; write task numbers as in [0, 1], or remove the key for all tasks"
+        for number, task in enumerate(tasks):
+            if task < 0:
+                yield ("tasks", column, number), f"must be at least 0, got `{task}`"
+    if suite.film is not None:
+        yield from _known(suite.film.column, suite.columns, ("film", "column"), "column")
+
+
+def _arms(suite: Suite, catalog: Catalog) -> Problems:
+    names = [arm.name for arm in suite.arms]
+    yield from _twice(names, ("arms",), "arm")
+    for number, arm in enumerate(suite.arms):
+        yield from _start(arm, names, number)
+        if arm.rl is not None:
+            yield from _rl(arm.rl, ("arms", number, "rl"), catalog)
+
+
+def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:
+    """`from` names an arm above, so that there is no circle."""
+    if arm.from_ is None or arm.from_ in names[:number]:
+        return
+    path: Path = ("arms", number, "from")
+    if arm.from_ == arm.name:
+        yield path, "an arm cannot start from itself"
+    elif arm.from_ in names:
+        yield path, f"`{arm.from_}` stands below this arm; move it above"
+    else:
+        yield path, f"no arm `{arm.from_}`.{did_you_mean(arm.from_, names[:number])}"
+
+
+def _rl(rl: RlConfig, path: Path, catalog: Catalog) -> Problems:
+    yield from _found(catalog, "advantages", rl.advantage, (*path, "advantage"))
+    yield from _found(catalog, "objectives", rl.objective, (*path, "objective"))
+    path = (*path, "tricks")
+    yield from _twice([trick.name for trick in rl.tricks], path, "trick")
+    for number, trick in enumerate(rl.tricks):
+        yield from _plugin(catalog, "tricks", trick, (*path, number), "trick")
+    yield from _owners(rl, path, catalog)
+
+
+def _owners(rl: RlConfig, path: Path, catalog: Catalog) -> Problems:
+    """Two tricks may not answer the same value hook."""
+    known = set(catalog.names("tricks"))
+    owned: list[tuple[int, str, list[str]]] = []
+    for number, trick in enumerate(rl.tricks):
+        if trick.name in known:
+            try:
+                owned.append((number, trick.name, plugins.owned_hooks(catalog.trick(trick.name).trick)))
+            except PluginError:  # a clash, reported where the trick is named
+                continue
+    for (_, first, its), (number, second, others) in combinations(owned, 2):
+        for hook in its if first != second else ():
+            if hook in others:
+                yield (*path, number), f"both `{first}` and `{second}` decide `{hook}`; leave one of them out"
+
+
+def _table(suite: Suite) -> Problems:
+    names = [arm.name for arm in suite.arms]
+    for number, pair in enumerate(suite.table.delta):
+        for side, name in enumerate(pair):
+            yield from _known(name, names, ("table", "delta", number, side), "arm")
+
+
+# -- the pieces
+
+
+def _found(catalog: Catalog, kind: str, name: str, path: Path) -> Problems:
+    try:
+        catalog.find(kind, name)
+    except PluginError as error:
+        yield path, str(error)
+
+
+def _plugin(catalog: Catalog, kind: str, named: Named, path: Path, attribute: str) -> Problems:
+    """It exists, and its options fit.  attribute: the entry's field that holds the options' dataclass."""
+    try:
+        entry = catalog.find(kind, named.name).entry
+    except PluginError as error:
+        yield (path if isinstance(path[-1], int) else (*path, "name")), str(error)
+        return
+    yield from _options(getattr(entry, attribute), named.options, path, named.options)
+
+
+def _options(options: type, given: dict[str, Any], path: Path, here: Iterable[str]) -> Problems:
+    """here: the keys that are written at this path; a problem of another key is shown at the path itself."""
+    try:
+        read_options(options, given)
+    except OptionsError as error:
+        for key, what in error.problems:
+            below = key.split(".") if key else []
+            if not below or below[0] in here or here == given:
+                yield (*path, *below), what
+            else:
+                yield path, f"{key}: {what}"
+
+
+def _known(name: str, known: Sequence[str], path: Path, what: str) -> Problems:
+    if name not in known:
+        yield path, f"no {what} `{name}`.{did_you_mean(name, known)}"
+
+
+def _twice(values: Sequence[object], path: Path, what: str) -> Problems:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            yield (*path, number), f"{what} `{value}` is there twice; remove one"
