@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vla_rl_bench.types import Demonstration, Observation, Start
+from vla_rl_bench_libero.expert import Expert, supported
 from vla_rl_bench_libero.simulator import Vector
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ _SHAPE = np.array([1.0, 1.0, 1.0, 0.2, 0.2, 0.2])  # less on rotations
 
 def demonstrate(environment: LiberoEnvironment, start: Start, seed: int) -> Demonstration | None:
     """One episode; None where it did not succeed within the step limit, or no expert knows the task."""
-    from vla_rl_bench_libero.expert import Expert, supported
-
     observation, _ = environment.reset(options={"start": start})
     if not supported(environment.active.instance):
         return None
@@ -35,9 +34,7 @@ def demonstrate(environment: LiberoEnvironment, start: Start, seed: int) -> Demo
         labels.append(label)
         executed = label if steady else noise.add(label)
         observation, _, success, truncated, _ = environment.step(executed.astype(np.float32))
-    if not success:
-        return None
-    return Demonstration(start, Observation.stack(seen), np.array(labels, np.float32))
+    return Demonstration(start, Observation.stack(seen), np.array(labels, np.float32)) if success else None
 
 
 class Noise:

@@ -9,7 +9,6 @@ import numpy as np
 
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 from vla_rl_bench_libero.contract import contract
-from vla_rl_bench_libero.demonstrate import demonstrate
 from vla_rl_bench_libero.gl import choose_backend
 from vla_rl_bench_libero.options import SETTLE_STEPS, LiberoOptions
 from vla_rl_bench_libero.simulator import Frame, Simulator, observation
@@ -70,6 +69,8 @@ class LiberoEnvironment:
 
     def demonstrate(self, start: Start, seed: int) -> Demonstration | None:
         """The scripted expert's episode; None where it failed within the step limit."""
+        from vla_rl_bench_libero.demonstrate import demonstrate  # imports MuJoCo, which must see GL's variables first
+
         return demonstrate(self, start, seed)
 
     def film(self) -> ImageArray:
