@@ -24,9 +24,11 @@ Point = tuple[int, int, float]
 COLOURS = ("#0b6e99", "#c8553d", "#5b8c3a", "#7d5ba6", "#b8860b", "#3d3d3d")
 ROLLOUTS = "#d98b2b"  # of the only arm; several arms keep their own colour
 INK, GREY, FAINT = "#333333", "#777777", "#d9d9d9"
-PANEL = (3.3, 2.5)  # inches
-LABELS = 1.75  # inches to the right of the last panel
+PANEL, ONLY_PANEL = (3.3, 2.5), (4.8, 2.8)  # inches
+CHARACTER = 0.078  # inches: a bold letter of a label, which stands to the right of the last panel
+LEFT = 0.62  # inches
 DPI = 150
+BEFORE = "before RL"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Curve:
     """One line of a panel.  updates: how often the policy had been updated when it was measured, ascending.
 
     mean, low, high: success rates over seeds, in [0, 1].  bold: held-out starts; otherwise training rollouts.
+    label: what stands beside its end; may be empty.
     """
 
     label: str
@@ -71,13 +74,14 @@ def curves(episodes: pd.DataFrame, metrics: pd.DataFrame, suite: Suite) -> dict[
 def _of_column(
     episodes: pd.DataFrame, metrics: pd.DataFrame, arms: Sequence[ArmConfig], column: str
 ) -> Iterator[Curve]:
+    """Of one arm, both curves are named by what was measured; of several, the bold ones by their arm."""
     for index, arm in enumerate(arms):
         colour = COLOURS[index % len(COLOURS)]
-        prefix = f"{arm.title or arm.name}, " if len(arms) > 1 else ""
+        thin, bold = (colour, colour) if len(arms) > 1 else (ROLLOUTS, colour)
+        names = ("", arm.title or arm.name) if len(arms) > 1 else ("training rollouts", "held-out, greedy")
         rollouts = metrics[(metrics["arm"] == arm.name) & (metrics["column"] == column)]
-        thin = colour if len(arms) > 1 else ROLLOUTS
-        yield from _curve(f"{prefix}training rollouts", thin, False, _training(rollouts))
-        yield from _curve(f"{prefix}held-out, greedy", colour, True, _held_out(episodes, arm, column))
+        yield from _curve(names[0], thin, False, _training(rollouts))
+        yield from _curve(names[1], bold, True, _held_out(episodes, arm, column))
 
 
 def _training(rollouts: pd.DataFrame) -> list[Point]:
@@ -122,7 +126,10 @@ def _figure(panels: dict[str, list[Curve]], title: str, seeds: int) -> Figure:
 
     across = min(len(panels), 2 if len(panels) in (2, 4) else 3)
     down = -(-len(panels) // across)
-    width, height = across * PANEL[0] + LABELS, down * PANEL[1] + 0.95
+    labels = [BEFORE, *(line.label for lines in panels.values() for line in lines)]
+    margin = 0.3 + CHARACTER * max(map(len, labels))
+    panel = PANEL if len(panels) > 1 else ONLY_PANEL
+    width, height = LEFT + across * panel[0] + margin, down * panel[1] + 0.95
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for index, axis in enumerate(axes.flat):
@@ -134,17 +141,17 @@ def _figure(panels: dict[str, list[Curve]], title: str, seeds: int) -> Figure:
         if (index + 1) % across == 0 or index + 1 == len(panels):
             _label_ends(axis, lines)
         axis.tick_params(labelbottom=index + across >= len(panels), labelleft=index % across == 0)
-    figure.subplots_adjust(
-        left=0.62 / width, right=1 - LABELS / width, bottom=0.5 / height, top=1 - 0.95 / height, wspace=0.1, hspace=0.28
-    )
-    figure.text(0.62 / width, 1 - 0.32 / height, title, fontsize=11.5, fontweight="bold", color=INK)
-    subtitle = (
-        f"Success rate: mean of {seeds} seeds, band from the lowest to the highest" if seeds > 1 else "Success rate"
-    )
-    figure.text(0.62 / width, 1 - 0.52 / height, subtitle, fontsize=8, color=GREY)
-    middle = (0.62 / width + 1 - LABELS / width) / 2
-    figure.text(middle, 0.12 / height, "RL iterations", ha="center", fontsize=9, color=INK)
+    left, right = LEFT / width, 1 - margin / width
+    figure.subplots_adjust(left, 0.5 / height, right, 1 - 0.95 / height, wspace=0.1, hspace=0.28)
+    figure.text(left, 1 - 0.32 / height, title, fontsize=11.5, fontweight="bold", color=INK)
+    figure.text(left, 1 - 0.52 / height, _subtitle(labels, seeds), fontsize=8, color=GREY)
+    figure.text((left + right) / 2, 0.12 / height, "RL iterations", ha="center", fontsize=9, color=INK)
     return figure
+
+
+def _subtitle(labels: Sequence[str], seeds: int) -> str:
+    what = "Bold: held-out, greedy; thin: training rollouts. " if "" in labels else ""
+    return what + (f"Success: mean of {seeds} seeds; band: lowest to highest." if seeds > 1 else "Success.")
 
 
 def _panel(axis: Axes, column: str, lines: Sequence[Curve]) -> None:
@@ -166,12 +173,11 @@ def _panel(axis: Axes, column: str, lines: Sequence[Curve]) -> None:
             markersize=3.5,
             clip_on=False,
         )
-        if line.bold:
-            _value(axis, line)
+    _values(axis, [line for line in lines if line.bold])
     _sft_level(axis, lines)
     axis.set_title(column, loc="left", fontsize=10, color=INK, pad=5)
     axis.set_ylim(0, 100)
-    axis.set_xlim(left=0)
+    axis.set_xlim(0, 1.11 * max((line.updates[-1] for line in lines), default=1) or 1)
     axis.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
     axis.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -182,20 +188,20 @@ def _panel(axis: Axes, column: str, lines: Sequence[Curve]) -> None:
         spine.set_color(FAINT)
 
 
-def _value(axis: Axes, line: Curve) -> None:
-    """The last rate of a curve, written beside its last point: above it, or below where it would leave the panel."""
-    rate = 100 * line.mean[-1]
-    axis.annotate(
-        f"{math.floor(rate + 0.5)}",
-        (line.updates[-1], rate),
-        xytext=(0, 6 if rate < 88 else -6),
-        textcoords="offset points",
-        ha="center",
-        va="bottom" if rate < 88 else "top",
-        fontsize=8.5,
-        fontweight="bold",
-        color=line.colour,
-    )
+def _values(axis: Axes, lines: Sequence[Curve]) -> None:
+    """The last rate of each curve, beside its last point."""
+    rates = [100 * line.mean[-1] for line in lines]
+    for line, rate, height in zip(lines, rates, _spread(rates, gap=8.0), strict=True):
+        axis.annotate(
+            f"{math.floor(rate + 0.5)}",
+            (line.updates[-1], height),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            fontweight="bold",
+            color=line.colour,
+        )
 
 
 def _sft_level(axis: Axes, lines: Sequence[Curve]) -> None:
@@ -207,8 +213,8 @@ def _sft_level(axis: Axes, lines: Sequence[Curve]) -> None:
 
 def _label_ends(axis: Axes, lines: Sequence[Curve]) -> None:
     """Each line's name beside its end, in its colour, pushed apart where two would overlap."""
-    ends = [(100 * line.mean[-1], line.label, line.colour, line.bold) for line in lines]
-    ends += [(100 * line.mean[0], "before RL", INK, False) for line in lines if line.bold and line.updates[0] == 0][:1]
+    ends = [(100 * line.mean[-1], line.label, line.colour, line.bold) for line in lines if line.label]
+    ends += [(100 * line.mean[0], BEFORE, INK, False) for line in lines if line.bold and line.updates[0] == 0][:1]
     heights = _spread([height for height, *_ in ends], gap=9.0)
     for (_, label, colour, bold), height in zip(ends, heights, strict=True):
         axis.annotate(
