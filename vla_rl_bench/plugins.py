@@ -191,6 +191,13 @@ def engine_manager() -> pluggy.PluginManager:
     return manager
 
 
+def implemented_hooks(participant: object) -> list[str]:
+    """The engine hooks that a trick or tracker (a class or an instance) implements."""
+    manager = engine_manager()
+    manager.register(participant)
+    return sorted(caller.name for caller in manager.get_hookcallers(participant) or ())
+
+
 def owned_hooks(participant: object) -> list[str]:
     """The value hooks that a trick (a class or an instance) answers itself, not as a wrapper."""
     manager = engine_manager()

@@ -114,7 +114,10 @@ def _in_words(tree: Keys, errors: Sequence[ErrorDetails]) -> Iterator[tuple[tree
     branches: dict[trees.Path, list[ErrorDetails]] = {}
     for error in errors:
         branches.setdefault(_path_in_file(tree, error), []).append(error)
+    misspelt = {_meant(path) for path, found in branches.items() if found[0]["type"] == "extra_forbidden"}
     for path, found in branches.items():
+        if found[0]["type"] == "missing" and path in misspelt:
+            continue
         if found[0]["type"] == "too_short" and any(_below(path, other) for other in branches):
             continue  # pydantic leaves out the items that are wrong, then finds too few
         if found[0]["type"] == "extra_forbidden":
@@ -125,6 +128,12 @@ def _in_words(tree: Keys, errors: Sequence[ErrorDetails]) -> Iterator[tuple[tree
         else:
             words = " or ".join(dict.fromkeys(explain(one, bare=True) for one in found))
             yield path, words + got(found[0])
+
+
+def _meant(path: trees.Path) -> trees.Path:
+    """The key that an unknown one is probably a misspelling of."""
+    close = difflib.get_close_matches(str(path[-1]), _keys_at(path[:-1]), n=1)
+    return (*path[:-1], *close)
 
 
 def _below(path: trees.Path, other: trees.Path) -> bool:

@@ -81,7 +81,9 @@ def _syntax_error(error: Exception, text: str, shown: str) -> SuiteError:
     elif isinstance(error, ReaderError):
         line = text.count("\n", 0, error.position) + 1
         problem = "a control character; a suite is a YAML text file"
-    if r"'\t'" in problem:
+    if "another document" in problem:
+        problem = "a second document begins here; a suite file holds one suite"
+    elif r"'\t'" in problem:
         problem = "a tab; YAML uses spaces. Replace the tab by spaces"
     elif "mapping values are not allowed" in problem:
         problem = "a `:` where none can be; check the indentation, or quote the text"

@@ -1,0 +1,152 @@
+"""``vla-rl-bench list``, ``show``, ``plugins`` and ``validate``: look, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vla_rl_bench.catalog import KINDS, Catalog, discover
+from vla_rl_bench.cli.describe import describe
+from vla_rl_bench.errors import PluginError, UserError, did_you_mean
+
+
+def list_entries(
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")] = None,
+) -> None:
+    """List what a suite may name.
+
+    Environments, policies, tricks, advantages, objectives, trackers, table formats, suites of plugins.
+
+    \b
+    vla-rl-bench list
+    vla-rl-bench list tricks
+    """
+    if kind is not None and kind not in KINDS:
+        raise UserError(f"unknown kind `{kind}`.{did_you_mean(kind, KINDS)}")
+    catalog = discover()
+    blocks = []
+    for one in KINDS if kind is None else [kind]:
+        found = catalog.listing(one)
+        rows = [(f"  {it.entry.name}", it.entry.summary, f"[{it.plugin.distribution}]") for it in found]
+        blocks.append("\n".join([one, *(columns(rows) or ["  none"])]))
+    typer.echo("\n\n".join(blocks))
+    _mention_broken(catalog)
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An entry's name, or a suite file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="a.b=c", help="For a suite: changes to it.", show_default=False)
+    ] = None,
+) -> None:
+    """Show an entry, or a suite with everything filled in.
+
+    An entry: where it comes from, its options with their defaults, its documentation.
+
+    \b
+    vla-rl-bench show dynamic-sampling
+    vla-rl-bench show suites/quickstart.yaml
+    """
+    catalog = discover()
+    found = [
+        (kind, one) for kind in KINDS if kind != "suites" for one in catalog.listing(kind) if one.entry.name == name
+    ]
+    if found and not Path(name).is_file():
+        if overrides:
+            raise UserError(f"{overrides[0]}: `{name}` is not a suite; only a suite takes changes")
+        typer.echo("\n\n".join(describe(kind, one) for kind, one in found))
+        return
+    if not Path(name).exists() and not _looks_like_file(name) and name not in catalog.names("suites"):
+        known = {one for kind in KINDS for one in catalog.names(kind)}
+        raise PluginError(f"nothing is called `{name}`.{did_you_mean(name, known)}")
+    typer.echo(resolved(name, overrides or [], catalog), nl=False)
+
+
+def _looks_like_file(name: str) -> bool:
+    return "/" in name or name.endswith((".yaml", ".yml"))
+
+
+def resolved(suite: str, overrides: Sequence[str], catalog: Catalog) -> str:
+    """A suite as YAML with everything filled in; itself a suite file."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    from vla_rl_bench.config.load import load_suite
+    from vla_rl_bench.config.overrides import as_dict
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares no type
+    stream = StringIO()
+    yaml.dump(_without_nothing(as_dict(load_suite(suite, overrides, catalog))), stream)
+    return stream.getvalue()
+
+
+def _without_nothing(value: Any) -> Any:
+    """What was left out stays out."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [_without_nothing(one) for one in value]
+    return value
+
+
+def plugins() -> None:
+    """List installed plugins, broken ones, and clashes.
+
+    A broken plugin offers nothing and stops nothing; two plugins clash when they register the same name.
+    """
+    catalog = discover()
+    rows = [
+        (one.name, one.distribution, one.version, one.module, f"broken: {one.error}" if one.error else "ok")
+        for one in catalog.plugins
+    ]
+    for line in columns([("plugin", "distribution", "version", "module", "state"), *rows]):
+        typer.echo(line)
+    for clash in catalog.clashes():
+        typer.echo(f"clash: {clash}")
+
+
+def validate(
+    suites: Annotated[list[str], typer.Argument(metavar="SUITE", help="Suite files.")],
+) -> None:
+    """Check suite files without running them.
+
+    Keys, values, and that everything they name is installed.
+
+    \b
+    vla-rl-bench validate suites/*.yaml
+    """
+    from vla_rl_bench.config.load import load_suite
+
+    catalog, errors = discover(), []
+    for suite in suites:
+        try:
+            found = load_suite(suite, (), catalog)
+        except UserError as error:
+            errors.append(str(error))
+        else:
+            runs = len(found.arms) * len(found.columns) * len(found.seeds)
+            typer.echo(f"{suite}: ok, {runs} runs")
+    if errors:
+        raise UserError("\n".join(errors))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows -> lines with the cells below each other; the last column is not padded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    yield from (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+
+
+def _mention_broken(catalog: Catalog) -> None:
+    broken = [one.name for one in catalog.plugins if one.error]
+    if broken:
+        typer.echo(f"broken plugins: {', '.join(broken)}; see: vla-rl-bench plugins", err=True)

@@ -1,0 +1,82 @@
+"""``vla-rl-bench run`` and ``ablate``: both start, and both resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteArgument = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or a plugin's suite by name.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="a.b=c", help="Changes to the suite, in order; list items by name.", show_default=False),
+]
+Out = Annotated[Path, typer.Option(help="Where runs are kept, a folder a suite.", file_okay=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and what of them is complete; run nothing.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, help="Cut every run to N iterations and 10 N steps; kept out of tables.", show_default=False),
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Runs at the same time; default: runtime.jobs.", show_default=False)
+]
+Seeds = Annotated[str | None, typer.Option(metavar="0,1,...", help="Short for seeds=[0,1,...].", show_default=False)]
+
+
+def run(
+    suite: SuiteArgument,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    dry_run: DryRun = False,
+    limit: Limit = None,
+    jobs: Jobs = None,
+    seeds: Seeds = None,
+) -> None:
+    """Run a suite, or resume it.
+
+    Train what is missing, evaluate, write the tables.
+    The same command again continues after any interruption and repeats nothing that is complete.
+
+    \b
+    vla-rl-bench run suites/quickstart.yaml
+    vla-rl-bench run suites/quickstart.yaml tricks.temperature.value=1.0   a trick's option
+    vla-rl-bench run suites/quickstart.yaml tricks.dynamic-sampling=off    without a trick
+    vla-rl-bench run suites/quickstart.yaml rl.iterations=10 sft.steps=50  every arm's block
+    vla-rl-bench run suites/quickstart.yaml arms.sft.sft.steps=50          one arm's
+    vla-rl-bench run suites/quickstart.yaml 'columns=[object]' --seeds 0
+    """
+    from vla_rl_bench.suite.runner import run as run_suite
+
+    run_suite(suite, _with_seeds(overrides, seeds), out=out, dry_run=dry_run, limit=limit, jobs=jobs)
+
+
+def ablate(
+    suite: SuiteArgument,
+    axis: Annotated[
+        list[str], typer.Option(metavar="a.b=c,d", help="A key and its values, commas between; may be repeated.")
+    ],
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    dry_run: DryRun = False,
+    limit: Limit = None,
+    jobs: Jobs = None,
+    seeds: Seeds = None,
+) -> None:
+    """Change one thing at a time and compare.
+
+    A table of each variant against the full recipe, with the interval of the difference.
+
+    What the variants have in common (demonstrations, SFT) is computed once.
+
+    \b
+    vla-rl-bench ablate suites/quickstart.yaml \\
+        --axis tricks.temperature.value=1.0,1.6 --axis tricks.dynamic-sampling=on,off
+    """
+    from vla_rl_bench.suite.ablation import ablate as ablate_suite
+
+    ablate_suite(suite, axis, _with_seeds(overrides, seeds), out=out, dry_run=dry_run, limit=limit, jobs=jobs)
+
+
+def _with_seeds(overrides: list[str] | None, seeds: str | None) -> list[str]:
+    return [*(overrides or []), *([f"seeds=[{seeds}]"] if seeds is not None else [])]
