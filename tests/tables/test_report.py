@@ -27,6 +27,15 @@ def test_a_report_leaves_nothing_but_its_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ablation.md", "ablation.tex", "runs"]
 
 
+def test_an_ablations_only_difference_shows_its_interval_in_the_table_itself(tmp_path: Path) -> None:
+    suite = made_up_suite()
+    folder = write_suite(tmp_path, suite, half)
+    plain, ablation = (write_report(folder, suite, stem=stem)[0].read_text() for stem in ("table", "ablation"))
+    first = plain.split("counts and intervals")[0]
+    assert " [" not in first
+    assert "[" in ablation[: len(first)]
+
+
 def test_further_evaluations_follow_under_their_own_titles(tmp_path: Path) -> None:
     evaluation = {"per_task": 2, "sampling": ["greedy", {"temperature": 1.0}]}
     extra = [

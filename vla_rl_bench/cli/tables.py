@@ -18,7 +18,7 @@ def tables(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN_OR_SUITE]...",
+            metavar="RUN_OR_SUITE",
             help="A suite file, a folder of results, or the name of a suite that was run; all under --out by default.",
             show_default=False,
         ),

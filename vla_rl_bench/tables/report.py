@@ -25,9 +25,12 @@ def write_report(
     """Writes ``<stem>.md`` and ``<stem>.tex`` into the suite's folder -> their paths.
 
     The suite's own evaluation first, with counts and intervals, then its other samplings and evaluations.
-    run_ids: the runs that the suite means now; None: every complete run in the folder.
+    run_ids: the runs that the suite means now; None: every complete run in the folder.  An ``ablation`` shows the
+    intervals of its differences at once, also where there is a single one.
     """
     tables = suite_tables(episodes_frame(run_folders(folder), run_ids), suite)
+    if stem == "ablation":
+        tables = [replace(table, delta_intervals=True) for table in tables]
     written = []
     for suffix, render in ((".md", markdown), (".tex", latex)):
         path = folder / f"{stem}{suffix}"
