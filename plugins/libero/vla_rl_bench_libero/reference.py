@@ -21,11 +21,8 @@ class ReferenceSimulator:
         self._environment = upstream.off_screen_environment(
             suite, task, camera_heights=image_size, camera_widths=image_size
         )
+        self.instance: Any = self._environment.env
         self.base = np.array(self.instance.robots[0].base_pos)
-
-    @property
-    def instance(self) -> Any:
-        return self._environment.env
 
     def reset(self, index: int, settle: int) -> Frame:
         self._make_current()
