@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -17,7 +16,7 @@ import torch
 
 from vla_rl_bench import entries, events, seeding
 from vla_rl_bench.catalog import Catalog, make_options
-from vla_rl_bench.config.schema import ArmConfig, EvaluationConfig, ExtraEvaluation, Suite, sampling_name
+from vla_rl_bench.config.schema import ArmConfig, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Engine
@@ -310,6 +309,12 @@ class Workshop:
     def identity(self) -> dict[str, Any]:
         """What ``run.json`` says of the run, its place in the suite and what it ran on."""
         run, contract = self.job.run, self.pool().contract
+        before = self.folder.read().get("protocol", contract.protocol)
+        if before != contract.protocol:
+            raise UserError(
+                f"{self.folder.path}: begun under protocol {before}, and what is installed now is {contract.protocol}. "
+                "Results of two protocols do not mix: give another --out, or install what it was begun with."
+            )
         ranges = splits(self.job.suite, contract)
         return {
             "id": run.id,

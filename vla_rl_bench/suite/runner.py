@@ -63,7 +63,8 @@ def run_suite(
         return folder
     catalog.require(catalog.environment(suite.environment.name))
     catalog.require(catalog.policy(suite.policy.name))
-    write_json(folder / "suite.json", as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
+    plan_path = folder / ("suite.json" if report == "table" else f"{report}.json")
+    write_json(plan_path, as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
     missing = [one for one in todo if not is_complete(one)]
     if len(missing) < len(todo):
         console.print(f"{len(todo) - len(missing)} of {len(todo)} runs are complete already", highlight=False)
