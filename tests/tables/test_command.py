@@ -47,6 +47,15 @@ def test_a_suite_is_named_by_name_by_folder_or_not_at_all(out: Path) -> None:
     assert "| SFT + RL |  100.0 | 100.0 | 100.0 |" in by_name
     assert typed(out / "made-up") == by_name
     assert typed("--out", out) == by_name
+    assert typed(out / "made-up" / "suite.json") == by_name
+
+
+def test_a_suite_file_means_its_runs_as_they_are_now(out: Path, tmp_path: Path) -> None:
+    """The made-up runs have other ids than the suite file's recipes hash to, so none of them counts."""
+    suite = made_up_suite().model_dump(mode="json", by_alias=True, exclude_none=True)
+    file = tmp_path / "made-up.yaml"
+    file.write_text(json.dumps(suite))
+    assert "No complete run yet." in typed(file, "--out", out)
 
 
 def test_one_run_is_a_table_of_one_cell(out: Path) -> None:

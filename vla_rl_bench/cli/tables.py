@@ -66,11 +66,15 @@ def _sources(names: list[str], out: Path) -> list[Source]:
     from vla_rl_bench.tables.sources import find_source, suite_folders, suite_source
 
     if names:
-        return [_from_file(Path(name), out) if Path(name).is_file() else find_source(name, out) for name in names]
+        return [_from_file(Path(name), out) if _is_suite_file(Path(name)) else find_source(name, out) for name in names]
     folders = suite_folders(out)
     if not folders:
         raise UserError(f"no results under {out}/. Run a suite first: vla-rl-bench run suites/quickstart.yaml")
     return [suite_source(folder) for folder in folders]
+
+
+def _is_suite_file(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".json"  # JSON is what a run recorded
 
 
 def _from_file(path: Path, out: Path) -> Source:

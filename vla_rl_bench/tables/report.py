@@ -30,7 +30,7 @@ def write_report(
     """
     tables = suite_tables(episodes_frame(run_folders(folder), run_ids), suite)
     if stem == "ablation":
-        tables = [replace(table, delta_intervals=True) for table in tables]
+        tables = [replace(table, label=f"{table.label}-{stem}", delta_intervals=True) for table in tables]
     written = []
     for suffix, render in ((".md", markdown), (".tex", latex)):
         path = folder / f"{stem}{suffix}"

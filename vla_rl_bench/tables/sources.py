@@ -24,7 +24,9 @@ class Source:
 
 
 def find_source(name: str, out: Path) -> Source:
-    """A suite's folder, one run's folder, or the name of a suite that was run under `out`."""
+    """A suite's folder, a record in it (``ablation.json``), one run's folder, or the name of a suite under `out`."""
+    if Path(name).suffix == ".json" and Path(name).is_file():
+        return suite_source(Path(name).parent, Path(name).name)
     for folder in (Path(name), out / name):
         if (folder / "suite.json").is_file():
             return suite_source(folder)
@@ -41,9 +43,9 @@ def suite_folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/suite.json"))
 
 
-def suite_source(folder: Path) -> Source:
+def suite_source(folder: Path, record_name: str = "suite.json") -> Source:
     """The suite as it was last run there."""
-    path = folder / "suite.json"
+    path = folder / record_name
     try:
         record = read_json(path)
         run_ids, limited = record.pop("runs"), record.pop("limited")
