@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from vla_rl_bench.cli.app import build
+
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [
     REPOSITORY / "README.md",
@@ -37,9 +39,7 @@ def commands(path: Path, program: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", TYPED, ids=named)
 def test_commands_parse(page: Path) -> None:
-    from vla_rl_bench.cli.main import app
-
-    group = get_command(app)
+    group = get_command(build())
     for words in commands(page, "vla-rl-bench"):
         name, *arguments = words
         command = group.commands[name]  # type: ignore[attr-defined]
