@@ -1,0 +1,100 @@
+"""Run ids: the same for the same recipe, another for another; shared where arms share a stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vla_rl_bench.catalog import Catalog, discover
+from vla_rl_bench.config.load import load_suite
+from vla_rl_bench.errors import UserError
+from vla_rl_bench.suite.ablation import ablation_suite
+from vla_rl_bench.suite.job import splits
+from vla_rl_bench.suite.plan import plan
+from vla_rl_bench.types import ActionSpec, EnvironmentSpec
+
+SUITE = Path(__file__).parent / "small.yaml"
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return discover()
+
+
+def ids(catalog: Catalog, *overrides: str) -> list[str]:
+    return [run.id for run in plan(load_suite(SUITE, overrides, catalog), catalog)]
+
+
+def test_parents_come_first_and_ids_are_stable(catalog: Catalog) -> None:
+    runs = plan(load_suite(SUITE, ["seeds=[0,1]"], catalog), catalog)
+    assert [(run.arm, run.seed) for run in runs] == [("sft", 0), ("sft-rl", 0), ("sft", 1), ("sft-rl", 1)]
+    assert runs[1].parent == runs[0].id
+    assert ids(catalog) == ids(catalog) == [run.id for run in runs[:2]]
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["evaluation.per_task=9", "runtime.slots=3", "title=Other", "arms.sft.sft.checkpoint_every=2", "table.average=false"],
+)
+def test_what_changes_no_policy_changes_no_id(catalog: Catalog, override: str) -> None:
+    assert ids(catalog, override) == ids(catalog)
+
+
+@pytest.mark.parametrize("override", ["tricks.temperature.value=1.0", "rl.learning_rate=1e-3", "tricks.clip-range=off"])
+def test_rl_changes_keep_the_sft_run(catalog: Catalog, override: str) -> None:
+    before, after = ids(catalog), ids(catalog, override)
+    assert after[0] == before[0] and after[1] != before[1]
+
+
+@pytest.mark.parametrize("override", ["sft.steps=13", "demonstrations.per_task=2", "policy.width=32", "seeds=[4]"])
+def test_sft_changes_change_what_builds_on_it(catalog: Catalog, override: str) -> None:
+    assert not set(ids(catalog)) & set(ids(catalog, override))
+
+
+def test_writing_a_default_out_changes_nothing(catalog: Catalog) -> None:
+    assert ids(catalog, "rl.grad_clip=1.0") == ids(catalog)
+
+
+def test_limited_runs_have_ids_of_their_own(catalog: Catalog) -> None:
+    suite = load_suite(SUITE, [], catalog)
+    assert not {run.id for run in plan(suite, catalog, limit=1)} & {run.id for run in plan(suite, catalog)}
+
+
+def test_an_ablation_shares_demonstrations_and_sft(catalog: Catalog) -> None:
+    base = load_suite(SUITE, [], catalog)
+    axes = ["tricks.temperature.value=1.0,1.6", "tricks.dynamic-sampling=on,off"]
+    suite = ablation_suite(base, SUITE, axes, [], catalog)
+    names = ["sft", "sft-rl", "sft-rl.temperature.value-1.0", "sft-rl.dynamic-sampling-off"]
+    assert [arm.name for arm in suite.arms] == names
+    runs = {run.arm: run for run in plan(suite, catalog)}
+    assert [runs["sft"].id, runs["sft-rl"].id] == ids(catalog)
+    assert all(runs[name].parent == runs["sft"].id for name in names[1:])
+    assert suite.table.delta == ((names[2], "sft-rl"), (names[3], "sft-rl"))
+    off = suite.arms[3].rl
+    assert off is not None and [trick.name for trick in off.tricks] == ["clip-range", "temperature"]
+
+
+def test_an_axis_of_sft_takes_its_rl_along(catalog: Catalog) -> None:
+    base = load_suite(SUITE, [], catalog)
+    suite = ablation_suite(base, SUITE, ["demonstrations.per_task=1,2"], [], catalog)
+    arms = {arm.name: arm for arm in suite.arms}
+    assert arms["sft-rl.demonstrations.per_task-2"].from_ == "sft.demonstrations.per_task-2"
+
+
+def test_an_axis_outside_the_arms_is_refused(catalog: Catalog) -> None:
+    base = load_suite(SUITE, [], catalog)
+    with pytest.raises(UserError, match="an axis changes arms"):
+        ablation_suite(base, SUITE, ["evaluation.per_task=1,2"], [], catalog)
+
+
+def test_held_out_starts_are_never_trained_on(catalog: Catalog) -> None:
+    contract = EnvironmentSpec(
+        "e", "s", "e-1", (), (), (), ActionSpec((), (), (), ()),
+        {"demonstration": (0, 8), "training": (8, 30), "held-out": (30, 50)},
+    )  # fmt: skip
+    suite = load_suite(SUITE, ["environment.starts.training=0-29"], catalog)
+    assert splits(suite, contract)["training"] == (0, 30)
+    suite = load_suite(SUITE, ["environment.starts.training=0-30"], catalog)
+    with pytest.raises(UserError, match="held-out 30-49 overlaps training 0-30"):
+        splits(suite, contract)

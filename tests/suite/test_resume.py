@@ -1,0 +1,104 @@
+"""Killed at any moment, a suite resumes and ends with the same bytes as one that nothing happened to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vla_rl_bench.results.store import read_json
+from vla_rl_bench.suite.runner import run
+
+SUITE = Path(__file__).parent / "small.yaml"
+SAME = ("table.md", "table.tex")
+SAME_IN_RUNS = ("episodes.jsonl", "policy.safetensors")
+
+MOMENTS = {
+    "SFT": ("vla_rl_bench.engine.sft:_step", 8),
+    "rollout": ("vla_rl_bench.rollout.scheduler:_Stage.advance", 40),
+    "update": ("vla_rl_bench.engine.update:_backward", 5),
+    "evaluation": ("vla_rl_bench.engine.evaluate:sampling_name", 50),
+    "writing a checkpoint": ("vla_rl_bench.engine.checkpoint:write_bytes", 6),
+    "writing metrics": ("torn:vla_rl_bench.engine.grpo:append_lines", 4),
+    "writing episodes": ("torn:vla_rl_bench.suite.job:append_lines", 3),
+    "renaming": ("pathlib:Path.replace", 25),
+}
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    found = {name: (folder / name).read_bytes() for name in SAME}
+    for path in sorted((folder / "runs").iterdir()):
+        found |= {f"{path.name}/{name}": (path / name).read_bytes() for name in SAME_IN_RUNS}
+    return found
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return results(run(SUITE, out=tmp_path_factory.mktemp("whole"), jobs=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", list(MOMENTS))
+def test_killed_and_resumed_is_uninterrupted(uninterrupted: dict[str, bytes], tmp_path: Path, moment: str) -> None:
+    target, n = MOMENTS[moment]
+    command = [sys.executable, "-m", "tests.suite.die", target, str(n), str(SUITE), str(tmp_path)]
+    died = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert not (tmp_path / "small" / "table.md").exists()
+    assert results(run(SUITE, out=tmp_path, jobs=1)) == uninterrupted
+
+
+@pytest.mark.slow
+def test_side_by_side_is_one_by_one(uninterrupted: dict[str, bytes], tmp_path: Path) -> None:
+    """Two runs at a time, each in a process of its own, give the bytes of one after the other."""
+    script = f"""
+from pathlib import Path
+from vla_rl_bench.suite.runner import run
+if __name__ == "__main__":
+    run({str(SUITE)!r}, ["seeds=[0,1]"], Path({str(tmp_path)!r}), jobs=2)
+"""
+    (tmp_path / "both.py").write_text(script)
+    subprocess.run([sys.executable, str(tmp_path / "both.py")], check=True, capture_output=True)
+    found = results(tmp_path / "small")
+    assert {name: found[name] for name in uninterrupted if name not in SAME} == {
+        name: value for name, value in uninterrupted.items() if name not in SAME
+    }
+
+
+@pytest.mark.slow
+def test_running_again_recomputes_nothing(tmp_path: Path) -> None:
+    folder = run(SUITE, out=tmp_path, jobs=1)
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
+    run(SUITE, out=tmp_path, jobs=1)
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_more_evaluation_trains_nothing_again(tmp_path: Path) -> None:
+    folder = run(SUITE, out=tmp_path, jobs=1)
+    policies = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")}
+    run(SUITE, ["evaluation.per_task=6"], out=tmp_path, jobs=1)
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")} == policies
+    for path in (folder / "runs").iterdir():
+        evaluations = read_json(path / "run.json")["evaluations"]
+        assert {name: entry["episodes"] for name, entry in evaluations.items()} == {"main/greedy": 24, "main/T=1": 24}
+
+
+@pytest.mark.slow
+def test_a_limited_run_stays_out_of_the_table(tmp_path: Path) -> None:
+    folder = run(SUITE, out=tmp_path, limit=1, jobs=1)
+    assert not (folder / "table.md").exists()
+    assert all(read_json(path / "run.json")["limited"] for path in (folder / "runs").iterdir())
+    whole = run(SUITE, out=tmp_path, jobs=1)
+    assert len(list((whole / "runs").iterdir())) == 4
+    assert "/16" in (whole / "table.md").read_text()
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(SUITE, out=tmp_path, dry_run=True)
+    assert "2 runs, 0 complete; nothing was run" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
