@@ -27,12 +27,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 
 def build(catalog: Catalog | None = None) -> typer.Typer:
     """catalog: whose plugins' commands are added; that of everything installed if none is given."""
-    found = _own_commands()
-    _add_plugin_commands(found, catalog or discover())
-    return found
-
-
-def _own_commands() -> typer.Typer:
     app = typer.Typer(
         add_completion=False,
         rich_markup_mode=None,  # plain help: no import, and brackets mean themselves
@@ -42,6 +36,7 @@ def _own_commands() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for name, command in _COMMANDS.items():
         app.command(name)(command)
+    _add_plugin_commands(app, catalog or discover())
     return app
 
 
@@ -105,6 +100,3 @@ def _command_name(info: typer.models.CommandInfo) -> str:
 
 def _warn(message: str) -> None:
     typer.echo(message, err=True)
-
-
-app = _own_commands()  # without plugins, for those who only read the command line: documentation, its tests

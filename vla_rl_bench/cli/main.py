@@ -9,10 +9,8 @@ from typing import Any
 
 import typer
 
-from vla_rl_bench.cli.app import app, build
+from vla_rl_bench.cli.app import build
 from vla_rl_bench.errors import EnvironmentFailure, UserError
-
-__all__ = ["app", "main"]
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
