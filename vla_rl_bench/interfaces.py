@@ -40,9 +40,11 @@ class Environment(Protocol):
 
     contract: EnvironmentSpec
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict]: ...
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]: ...
 
-    def step(self, action: FloatArray) -> tuple[Observation, float, bool, bool, dict]: ...
+    def step(self, action: FloatArray) -> tuple[Observation, float, bool, bool, dict[str, Any]]: ...
 
     def close(self) -> None: ...
 
@@ -57,7 +59,9 @@ class BatchedEnvironment(Protocol):
 
     contract: EnvironmentSpec
     slots: int
-    seconds: dict[str, float]
+
+    @property
+    def seconds(self) -> dict[str, float]: ...
 
     def reset_slots(self, slots: Sequence[int], starts: Sequence[Start]) -> Observation: ...
 

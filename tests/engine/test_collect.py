@@ -76,9 +76,7 @@ def test_starts_go_round_the_tasks() -> None:
 
 @settings(max_examples=200)
 @given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(1, 8), st.integers(1, 30), st.randoms())
-def test_any_order_of_ending_gives_the_same_batch(
-    keep: list[bool], wanted: int, most: int, random: Any
-) -> None:
+def test_any_order_of_ending_gives_the_same_batch(keep: list[bool], wanted: int, most: int, random: Any) -> None:
     """Episodes end in any order; the batch is the shortest prefix of the launch order with `wanted` kept groups."""
     draw = _Draw(lambda group: Start(0, group), ("k",), lambda group: keep[group.index], wanted, most, 2)
     playing: list[Episode] = []
@@ -102,5 +100,3 @@ def _outcome(episode: Episode) -> Trajectory:
     return Trajectory(
         episode.start, episode.rollout, nothing, empty.astype(np.int16), empty, np.zeros(0, np.int64), False
     )
-
-

@@ -26,7 +26,9 @@ def groups(pool: InProcessPool, policy: Any) -> list[Group]:
     found = []
     for index, start in enumerate([Start(0, 10_000), Start(1, 10_001)]):
         episodes = iter([Episode(start, n, ("test", index, n)) for n in range(3)])
-        ended = dict(roll_out(pool, Actor(policy, TEMPERATURE), lambda episodes=episodes: next(episodes, None), keep=True))
+        ended = dict(
+            roll_out(pool, Actor(policy, TEMPERATURE), lambda episodes=episodes: next(episodes, None), keep=True)
+        )
         found.append(Group(index, start, tuple(ended.values())))
     return found
 

@@ -50,7 +50,7 @@ def test_demonstrations_come_in_the_order_asked(
 def test_a_worker_that_raises_says_what_and_where(processes: Callable[[int], ProcessPool]) -> None:
     pool = processes(1)
     pool.reset(0, Start(99, 0))
-    with pytest.raises(EnvironmentFailure, match="IndexError|task"):
+    with pytest.raises(EnvironmentFailure, match=r"IndexError|task"):
         pool.wait()
 
 

@@ -60,9 +60,7 @@ def test_stored_logprobs_are_those_of_a_fresh_pass(
         instruction = pool.contract.tasks[trajectory.start.task].instruction
         inputs = policy.collate(trajectory.observations, [instruction] * len(trajectory.steps))
         with torch.no_grad():
-            fresh = token_logprobs(
-                policy(inputs), torch.from_numpy(trajectory.tokens.astype(np.int64)), temperature
-            )
+            fresh = token_logprobs(policy(inputs), torch.from_numpy(trajectory.tokens.astype(np.int64)), temperature)
         np.testing.assert_allclose(trajectory.logprobs, fresh.numpy(), atol=2e-5)
 
 

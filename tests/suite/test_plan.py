@@ -35,7 +35,13 @@ def test_parents_come_first_and_ids_are_stable(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["evaluation.per_task=9", "runtime.slots=3", "title=Other", "arms.sft.sft.checkpoint_every=2", "table.average=false"],
+    [
+        "evaluation.per_task=9",
+        "runtime.slots=3",
+        "title=Other",
+        "arms.sft.sft.checkpoint_every=2",
+        "table.average=false",
+    ],
 )
 def test_what_changes_no_policy_changes_no_id(catalog: Catalog, override: str) -> None:
     assert ids(catalog, override) == ids(catalog)

@@ -16,7 +16,8 @@ _CENTRES = ((_EDGES[:-1] + _EDGES[1:]) / 2).astype(np.float32)
 
 def encode(values: NDArray[np.floating]) -> NDArray[np.int16]:
     """Values ``[...]``, clipped to [-1, 1] -> tokens ``[...]`` in 0..255."""
-    return (BINS - np.digitize(np.clip(values, -1.0, 1.0), _EDGES)).astype(np.int16)
+    tokens: NDArray[np.int16] = (BINS - np.digitize(np.clip(values, -1.0, 1.0), _EDGES)).astype(np.int16)
+    return tokens
 
 
 def decode(tokens: NDArray[np.integer]) -> NDArray[np.float32]:

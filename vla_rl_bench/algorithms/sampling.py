@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -20,7 +19,8 @@ def token_entropy(logits: Tensor, temperature: float) -> Tensor:
 def sample_tokens(logits: Tensor, uniforms: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Inverse-CDF sampling: one pass, and the draw depends only on the logits and the uniforms handed in.
 
-    logits: ``[B, T, bins]``.  uniforms: float32 ``[B, T]`` in [0, 1).  -> tokens int64 and log-probs float32, ``[B, T]``.
+    logits: ``[B, T, bins]``.  uniforms: float32 ``[B, T]`` in [0, 1).
+    -> tokens int64 and log-probs float32, both ``[B, T]``.
     """
     logp = (logits.float() / temperature).log_softmax(-1)
     cdf = logp.exp().cumsum(-1)

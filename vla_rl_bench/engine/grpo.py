@@ -62,9 +62,7 @@ def train(training: Training) -> None:
     for iteration in range(done + 1, config.iterations + 1):
         metrics = _iterate(training, optimizer, iteration)
         append_lines(training.folder.metrics_path, [metrics])
-        training.engine.notify(
-            events.UpdateEnd(training.run, iteration, bool(metrics["skipped"]), _numbers(metrics))
-        )
+        training.engine.notify(events.UpdateEnd(training.run, iteration, bool(metrics["skipped"]), _numbers(metrics)))
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
             checkpoint.save_checkpoint(path, iteration, policy, optimizer)
             training.engine.notify(events.CheckpointSaved(training.run, iteration, path))
@@ -129,9 +127,7 @@ def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
         size=config.group_size,
     )
     training.engine.notify(
-        events.RolloutEnd(
-            training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories
-        )
+        events.RolloutEnd(training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories)
     )
     return batch
 
@@ -170,9 +166,7 @@ def _curve_point(training: Training, iteration: int) -> None:
     records = evaluate(training.pool, training.policy, training.curve, iteration=iteration)
     append_lines(training.folder.episodes_path, records)
     training.engine.notify(
-        events.EvaluationEnd(
-            training.run, iteration, str(records[0]["sampling"]), successes(records), len(records)
-        )
+        events.EvaluationEnd(training.run, iteration, str(records[0]["sampling"]), successes(records), len(records))
     )
 
 

@@ -47,7 +47,9 @@ class Pool(Protocol):
     slots: int
     workers: int
     contract: EnvironmentSpec
-    forward_rows: int | None
+
+    @property
+    def forward_rows(self) -> int | None: ...
 
     @property
     def seconds(self) -> dict[str, float]: ...
@@ -116,9 +118,9 @@ class _Worker:
 
     def __init__(self, python: str, message: tuple[Any, ...]) -> None:
         ours, theirs = socket.socketpair()
-        self.log: IO[bytes] = tempfile.TemporaryFile()
+        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         # one thread each: the workers are the parallelism
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
             [python, "-m", "vla_rl_bench.rollout.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
@@ -176,7 +178,8 @@ class ProcessPool:
         try:
             for _ in range(workers):
                 self._workers.append(_Worker(python or sys.executable, message))
-            self.contract: EnvironmentSpec = [worker.receive() for worker in self._workers][0]
+            contracts = [worker.receive() for worker in self._workers]  # all of them: each must have started
+            self.contract: EnvironmentSpec = contracts[0]
         except BaseException:
             self.close()
             raise
@@ -257,4 +260,3 @@ def open_pool(
     if workers == 0 and python is None:
         return InProcessPool(build(entry.make, suite, options, 1, False))
     return ProcessPool(entry, suite, options, max(workers, 1), python)
-

@@ -49,7 +49,8 @@ def ablation_suite(
         for label, override in expand_axis(axis):
             variant = load_suite(suite_path, [*overrides, override], catalog)
             if variant.model_copy(update={"arms": base.arms}) != base:
-                raise SuiteError("command line", axis, "an axis changes arms: write rl., sft., demonstrations. or tricks.")
+                what = "an axis changes arms: write rl., sft., demonstrations. or tricks."
+                raise SuiteError("command line", axis, what)
             for full, ablated in _changed(base, variant, label):
                 arms[ablated.name] = ablated
                 if ablated.rl is not None:

@@ -136,10 +136,10 @@ class Workshop:
         catalog.require(self.policy_entry)
         self._report = report
         self._pools: dict[str, Pool] = {}
-        rl = job.arm.rl
+        tricks = job.arm.rl.tricks if job.arm.rl else ()
         self.engine = Engine(
-            [catalog_instance(catalog.trick(one.name).trick, one.name, one.options) for one in (rl.tricks if rl else ())],
-            [catalog_instance(catalog.tracker(one.name).tracker, one.name, one.options) for one in job.suite.trackers],
+            [make_options(catalog.trick(one.name).trick, one.options, one.name) for one in tricks],
+            [make_options(catalog.tracker(one.name).tracker, one.options, one.name) for one in job.suite.trackers],
         )
 
     def report(self, stage: str, done: int, total: int) -> None:
@@ -300,9 +300,7 @@ class Workshop:
             "episodes": len(records),
         }
         self.folder.update({"evaluations": self.folder.read().get("evaluations", {}) | {f"{name}/{sampling}": entry}})
-        self.engine.notify(
-            events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records))
-        )
+        self.engine.notify(events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records)))
 
     # -- the record
 
@@ -347,11 +345,6 @@ class Workshop:
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
-
-
-def catalog_instance(cls: type, name: str, options: dict[str, Any]) -> Any:
-    """A trick or tracker with the options that the suite gives it."""
-    return make_options(cls, options, name)
 
 
 def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]]:

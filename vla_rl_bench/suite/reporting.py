@@ -19,7 +19,7 @@ from vla_rl_bench.types import ImageArray, Start
 
 
 def write_reports(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog, report: str) -> None:
-    """Write ``table.md``, ``table.tex``, ``curves.png`` and ``before_after.gif``; print the table and where they are."""
+    """Write the table, the curves and the film; print the table and where everything is."""
     from vla_rl_bench.pictures.curves import draw_curves
     from vla_rl_bench.tables.report import write_report
 
