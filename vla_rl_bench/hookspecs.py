@@ -114,9 +114,9 @@ class EngineHooks:
 
     @hookspec
     def loss_terms(self, logprobs: Tensor, entropy: Tensor, mask: Tensor) -> dict[str, Tensor] | None:
-        """A mini-batch: named scalars that are added to the loss.
+        """A micro-batch (the part of a mini-batch that is forwarded at once): named scalars to add to the loss.
 
-        All arguments are ``[chunks, K*D]``; logprobs are the new ones at the rollout's temperature and carry gradients;
+        Each should be a mean; it counts with the micro-batch's share of the mini-batch.  All arguments are ``[chunks, K*D]``; logprobs are the new ones at the rollout's temperature and carry gradients;
         mask is 1 where a token was executed.  The terms of all tricks are summed; a duplicate name is an error.
         """
 

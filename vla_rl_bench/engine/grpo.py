@@ -66,7 +66,7 @@ def train(training: Training) -> None:
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
             checkpoint.save_checkpoint(path, iteration, policy, optimizer)
             training.engine.notify(events.CheckpointSaved(training.run, iteration, path))
-        training.progress(f"RL {metrics['rollout_success']:.0%}", iteration, config.iterations)
+        training.progress(_summary(metrics), iteration, config.iterations)
 
 
 def _cut_to(folder: RunFolder, done: int) -> None:
@@ -99,6 +99,12 @@ def _iterate(training: Training, optimizer: torch.optim.Optimizer, iteration: in
         **learned,
         "seconds": _seconds(training.pool, busy, actor.seconds, rolled - started, updated - rolled),
     }
+
+
+def _summary(metrics: dict[str, Any]) -> str:
+    """An iteration in one line: success of all that was rolled out, groups kept of drawn, where the time went."""
+    spent = "  ".join(f"{name} {metrics['seconds'][name]:.1f}" for name in (*ACTIVITIES, "policy", "update", "idle"))
+    return f"RL {metrics['rollout_success']:.0%} kept {metrics['kept']}/{metrics['drawn']} | seconds: {spent} |"
 
 
 def _seconds(pool: Pool, busy: dict[str, float], policy: float, rollout: float, update_: float) -> dict[str, float]:
