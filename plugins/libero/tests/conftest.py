@@ -1,0 +1,61 @@
+"""Tests marked `sim` need LIBERO and an OpenGL library: skipped where one is missing, unless they must run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the plugin's light half is tested also where it is not installed
+
+from vla_rl_bench.errors import MissingRequirement
+from vla_rl_bench_libero.checks import INSTALL
+from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.options import LiberoOptions
+
+
+@cache
+def missing() -> str:
+    """What to type before the simulator runs here; "" when it does."""
+    packages = [name for name in ("libero", "robosuite", "mujoco") if find_spec(name) is None]
+    if packages:
+        return f"libero needs {', '.join(packages)}. Run: {INSTALL}"
+    try:
+        choose_backend()
+    except MissingRequirement as error:
+        return str(error)
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("sim") is None or not missing():
+        return
+    if os.environ.get("VLA_RL_BENCH_REQUIRE_SIM") == "1":
+        pytest.fail(missing(), pytrace=False)
+    pytest.skip(missing())
+
+
+@pytest.fixture(scope="session")
+def fast() -> Iterator[Any]:
+    """A LiberoEnvironment of libero_object that renders fast; its simulators serve every test."""
+    from vla_rl_bench_libero.environment import make
+
+    environment = make("libero_object", LiberoOptions(rendering="fast", step_limit=200))
+    yield environment
+    environment.close()
+
+
+@pytest.fixture(scope="session")
+def exact() -> Iterator[Any]:
+    """The same, rendered exactly."""
+    from vla_rl_bench_libero.environment import make
+
+    environment = make("libero_object", LiberoOptions())
+    yield environment
+    environment.close()

@@ -1,0 +1,52 @@
+"""The plugin's light half: what the catalog and the doctor see."""
+
+from __future__ import annotations
+
+import ctypes.util
+import subprocess
+import sys
+
+import pytest
+
+from vla_rl_bench.errors import MissingRequirement
+from vla_rl_bench_libero import checks, gl, plugin
+from vla_rl_bench_libero.options import SUITES, LiberoOptions
+
+
+def test_importing_the_plugin_is_light() -> None:
+    heavy = ["torch", "mujoco", "libero", "robosuite", "numpy.random", "cv2"]
+    code = f"import sys, vla_rl_bench_libero.plugin as p; list(p.register_environments()); list(p.register_checks()); \
+print([name for name in {heavy[:4] + heavy[5:]} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_it_registers_libero() -> None:
+    (entry,) = plugin.register_environments()
+    assert (entry.name, entry.suites, entry.options, entry.batched) == ("libero", SUITES, LiberoOptions, False)
+    assert entry.install == 'pip install -e "plugins/libero[sim]"'
+
+
+def test_a_missing_gl_library_is_answered_with_the_apt_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    with pytest.raises(MissingRequirement, match="apt-get install libegl1 libgl1-mesa-dri"):
+        gl.choose_backend()
+
+
+@pytest.mark.sim
+def test_the_doctor_renders_for_real() -> None:
+    results = checks.check()
+    assert all(result.ok for result in results), results
+    assert any("renders with" in result.what for result in results)
+
+
+@pytest.mark.sim
+def test_a_backend_that_does_not_work_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver folder without drivers is what a machine without libgl1-mesa-dri looks like to EGL."""
+    monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", "99")
+    assert gl.probe("egl") != ""
+    monkeypatch.setattr(gl, "_PROBE", "raise SystemExit('no library')")
+    result = checks.check()[-1]
+    assert not result.ok
+    assert "libegl1 libgl1-mesa-dri" in result.advice and "libosmesa6" in result.advice
