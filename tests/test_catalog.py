@@ -210,7 +210,7 @@ def test_options_that_do_not_fit_are_refused_in_one_line(given: dict[str, Any], 
 
 
 def test_an_entry_without_options_takes_none() -> None:
-    with pytest.raises(SuiteError, match="size: unknown option. It takes none; remove the key."):
+    with pytest.raises(SuiteError, match=r"size: unknown option\. It takes none; remove the key\."):
         make_options(entries.NoOptions, {"size": 1}, "here")
 
 

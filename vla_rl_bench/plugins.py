@@ -165,8 +165,8 @@ def _check_texts(what: str, name: str, value: object) -> None:
         raise WrongRecord(f"{what}: {name} must be a tuple of texts")
 
 
-def check_participant(what: str, participant: type, *, observer: bool = False) -> None:
-    """A trick's or tracker's methods must be hooks that exist, with arguments that exist."""
+def check_participant(what: str, participant: object, *, observer: bool = False) -> None:
+    """The methods of a trick or tracker (a class or an instance) must be hooks that exist, with arguments that do."""
     manager = engine_manager()
     try:
         manager.register(participant)
@@ -175,7 +175,8 @@ def check_participant(what: str, participant: type, *, observer: bool = False) -
         raise WrongRecord(f"{what}: {' '.join(str(error).split())}") from error
     implemented = [caller.name for caller in manager.get_hookcallers(participant) or ()]
     if not implemented:
-        raise WrongRecord(f"{what}: {participant.__name__} has no method marked @hookimpl")
+        name = getattr(participant, "__name__", type(participant).__name__)
+        raise WrongRecord(f"{what}: {name} has no method marked @hookimpl")
     changing = [name for name in implemented if name in TRICK_HOOKS]
     if observer and changing:
         raise WrongRecord(f"{what}: a tracker only observes; `{changing[0]}` belongs in a trick")

@@ -6,6 +6,7 @@ means every arm that has that block; ``tricks.NAME...`` means that trick of ever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from vla_rl_bench.errors import SuiteError, did_you_mean
 
 BLOCKS = ("demonstrations", "sft", "rl")
 _SHORTHANDS = (*BLOCKS, "tricks")
-_OPENING, _CLOSING, _QUOTES = "[{(", "]})", "'\""
+_PIECES = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[\[\]{}(),]""")  # a quoted text whole, a bracket, a comma
 
 
 def as_dict(suite: Suite) -> dict[str, Any]:
@@ -40,18 +41,14 @@ def expand_axis(axis: str) -> list[tuple[str, str]]:
 
 def _split_commas(text: str) -> list[str]:
     """Split at commas that no bracket or quote encloses."""
-    parts, depth, quote = [""], 0, ""
-    for letter in text:
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in _QUOTES:
-            quote = letter
-        depth += (not quote) * ((letter in _OPENING) - (letter in _CLOSING))
-        if letter == "," and depth == 0 and not quote:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]
+    parts, depth, start = [], 0, 0
+    for found in _PIECES.finditer(text):
+        piece = found[0]
+        depth += (piece in "[{(") - (piece in "]})")
+        if piece == "," and depth == 0:
+            parts.append(text[start : found.start()])
+            start = found.end()
+    return [part.strip() for part in (*parts, text[start:])]
 
 
 def split_override(override: str) -> tuple[str, str]:

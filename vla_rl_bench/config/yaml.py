@@ -113,16 +113,22 @@ class _Builder:
                 items.put(self.build(one), self.place(one))
             return items
         if isinstance(node, ScalarNode) and node.tag in _TEXTS:
-            return str(node.value)
+            return self._text(node)
         if isinstance(node, ScalarNode) and node.tag in _CONVERTED:
             return self._constructor.construct_object(node)
         tag = str(node.tag).replace(_STANDARD, "!!")
         raise SuiteError(self.place(node), "", f"the tag `{tag}` builds an object; write a plain value, without a tag")
 
+    def _text(self, node: ScalarNode) -> str:
+        text = str(node.value)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise SuiteError(self.place(node), "", "half a character (a surrogate); write the character itself")
+        return text
+
     def _keys(self, node: MappingNode) -> Keys:
         keys = Keys(self.place(node))
         for key, value in self._pairs(node):
-            name, place = str(key.value), self.place(key)
+            name, place = self._text(key), self.place(key)
             if name in keys:
                 raise SuiteError(place, name, f"is written twice, first at {keys.places[name]}; remove one")
             keys.put(name, self.build(value), place)

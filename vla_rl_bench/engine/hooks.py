@@ -75,7 +75,7 @@ class Engine:
 
     def _register(self, participant: object, name: str, *, observer: bool) -> None:
         try:
-            plugins.check_participant(_name(participant), type(participant), observer=observer)
+            plugins.check_participant(_name(participant), participant, observer=observer)
             self._manager.register(participant, name)
         except (plugins.WrongRecord, pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(" ".join(str(error).split())) from error
