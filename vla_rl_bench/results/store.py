@@ -107,11 +107,16 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Only one process works on a run; the lock goes with the process, however it ends."""
+        """Only one process works on a run; the lock goes with the process, however it ends.
+
+        What a killed writer left half-written under a temporary name is cleared away.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UserError(f"{self.path}: another process is working on this run; wait for it or end it") from None
+            for left_over in self.path.glob(".*.tmp"):
+                left_over.unlink()
             yield

@@ -136,6 +136,7 @@ class Workshop:
         catalog.require(self.policy_entry)
         self._report = report
         self._pools: dict[str, Pool] = {}
+        self._contract: EnvironmentSpec | None = None
         tricks = job.arm.rl.tricks if job.arm.rl else ()
         self.engine = Engine(
             [make_options(catalog.trick(one.name).trick, one.options, one.name) for one in tricks],
@@ -148,9 +149,13 @@ class Workshop:
     # -- the environment
 
     def pool(self, changed: dict[str, Any] | None = None) -> Pool:
-        """The pool of the run's environment, or of the same with some options changed."""
+        """The pool of the run's environment, or of the same with some options changed.
+
+        One at a time: a simulator's workers hold gigabytes each.
+        """
         key = digest(changed or {})
         if key not in self._pools:
+            self.close()
             self.report("starting the environment", 0, 1)
             config, runtime = self.job.suite.environment, self.job.suite.runtime
             options = make_options(self.environment.options, config.options | (changed or {}), config.name)
@@ -163,6 +168,13 @@ class Workshop:
                 python=config.python,
             )
         return self._pools[key]
+
+    @property
+    def contract(self) -> EnvironmentSpec:
+        """What the run's environment declares; asked of a worker once."""
+        if self._contract is None:
+            self._contract = self.pool().contract
+        return self._contract
 
     def tasks(self, contract: EnvironmentSpec) -> tuple[int, ...]:
         chosen = self.job.suite.tasks.get(self.job.run.column)
@@ -184,7 +196,7 @@ class Workshop:
         config = self.job.suite.policy
         make = entries.load(self.policy_entry.make)
         options = make_options(self.policy_entry.options, config.options, config.name)
-        policy: TokenPolicy = make(self.pool().contract, options, seeding.integer("policy", self.job.run.seed))
+        policy: TokenPolicy = make(self.contract, options, seeding.integer("policy", self.job.run.seed))
         return policy
 
     def trained_policy(self) -> TokenPolicy:
@@ -227,7 +239,7 @@ class Workshop:
         """From the suite's shared folder; made first if they are not there."""
         per_task = self.job.arm.demonstrations.per_task if self.job.arm.demonstrations else 0
         recipe = {name: self.job.run.recipe[name] for name in ("environment", "column", "tasks", "seed")}
-        contract = self.pool().contract
+        contract = self.contract
         key = digest([recipe, per_task, contract.protocol])
         path = self.job.folder / "demonstrations" / f"{self.job.run.column}-s{self.job.run.seed}-{key}.npz"
         if not path.exists():
@@ -306,7 +318,7 @@ class Workshop:
 
     def identity(self) -> dict[str, Any]:
         """What ``run.json`` says of the run, its place in the suite and what it ran on."""
-        run, contract = self.job.run, self.pool().contract
+        run, contract = self.job.run, self.contract
         before = self.folder.read().get("protocol", contract.protocol)
         if before != contract.protocol:
             raise UserError(
@@ -343,8 +355,8 @@ class Workshop:
             self.folder.update({"timings": timings})
 
     def close(self) -> None:
-        for pool in self._pools.values():
-            pool.close()
+        while self._pools:
+            self._pools.popitem()[1].close()
 
 
 def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]]:
