@@ -17,9 +17,8 @@ pytestmark = [pytest.mark.sim, pytest.mark.slow]
 def actions(count: int, seed: int = 0) -> np.ndarray:
     """Random ``[count, 7]``, downwards on the whole, the gripper changing its mind."""
     generator = np.random.default_rng(seed)
-    return generator.uniform([-0.6, -0.6, -0.9, -0.2, -0.2, -0.2, -1], [0.6, 0.6, 0.3, 0.2, 0.2, 0.2, 1], (count, 7)).astype(
-        np.float32
-    )
+    low, high = [-0.6, -0.6, -0.9, -0.2, -0.2, -0.2, -1], [0.6, 0.6, 0.3, 0.2, 0.2, 0.2, 1]
+    return generator.uniform(low, high, (count, 7)).astype(np.float32)
 
 
 def episode(environment: Any, start: Start, moves: np.ndarray) -> list[np.ndarray]:

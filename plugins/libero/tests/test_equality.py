@@ -56,21 +56,24 @@ def test_equal_through_a_whole_episode_with_a_grasp(exact: Any, reference: Any) 
     assert held
 
 
-def test_observation_is_liberos_own_rotated_by_180_degrees(exact: Any) -> None:
-    """Against OffScreenRenderEnv driven by hand, as SimpleVLA-RL and OpenVLA-OFT drive it."""
+# The second has a drawer, whose initialiser draws before the fixtures are placed.
+@pytest.mark.parametrize(("suite", "task"), [("libero_object", TASK), ("libero_spatial", 4)])
+def test_observation_is_liberos_own_rotated_by_180_degrees(suite: str, task: int, exact: Any) -> None:
+    """Against OffScreenRenderEnv driven by hand, as SimpleVLA-RL's workers drive it."""
     from libero.libero.envs import OffScreenRenderEnv
 
     from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero.environment import make
 
-    by_hand = OffScreenRenderEnv(
-        bddl_file_name=upstream.bddl_file("libero_object", TASK), camera_heights=64, camera_widths=64
-    )
+    by_hand = OffScreenRenderEnv(bddl_file_name=upstream.bddl_file(suite, task), camera_heights=64, camera_widths=64)
     by_hand.seed(0)
     by_hand.reset()
-    seen = by_hand.set_init_state(upstream.init_states("libero_object", TASK)[HELD_OUT])
+    seen = by_hand.set_init_state(upstream.init_states(suite, task)[HELD_OUT])
     for _ in range(10):
         seen, _, _, _ = by_hand.step([0, 0, 0, 0, 0, 0, -1])
-    ours, _ = exact.reset(options={"start": Start(TASK, HELD_OUT)})
+    if suite != "libero_object":
+        exact = make(suite, LiberoOptions())
+    ours, _ = exact.reset(options={"start": Start(task, HELD_OUT)})
     np.testing.assert_array_equal(ours.images["agentview"], seen["agentview_image"][::-1, ::-1])
     base = exact.active.base
     np.testing.assert_allclose(
@@ -79,3 +82,5 @@ def test_observation_is_liberos_own_rotated_by_180_degrees(exact: Any) -> None:
     np.testing.assert_allclose(ours.proprio[6:] * 0.02 + [0.02, -0.02], seen["robot0_gripper_qpos"], atol=1e-8)
     by_hand.sim._render_context_offscreen.gl_ctx.make_current()
     by_hand.close()
+    if suite != "libero_object":
+        exact.close()

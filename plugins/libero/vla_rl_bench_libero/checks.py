@@ -32,7 +32,7 @@ def _packages() -> list[CheckResult]:
 
 def _rendering() -> CheckResult:
     errors = []
-    for backend, apt in APT.items():
+    for backend in APT:
         error = probe(backend)
         if not error:
             return CheckResult(True, f"MuJoCo renders with {backend}")

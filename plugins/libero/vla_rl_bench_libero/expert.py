@@ -32,7 +32,7 @@ class Phase(IntEnum):
     RETREAT = 7
 
 
-_PATIENCE = {Phase.HOVER: 60, Phase.DESCEND: 60, Phase.LIFT: 30, Phase.CARRY: 45, Phase.LOWER: 45, Phase.RELEASE: 6}
+_PATIENCE = {Phase.HOVER: 61, Phase.DESCEND: 61, Phase.LIFT: 31, Phase.CARRY: 46, Phase.LOWER: 46, Phase.RELEASE: 6}
 _TOLERANCE = {Phase.HOVER: 0.012, Phase.DESCEND: 0.007, Phase.LIFT: 0.03, Phase.CARRY: 0.012, Phase.LOWER: 0.009}
 _CLOSED_PHASES = (Phase.GRIP, Phase.LIFT, Phase.CARRY, Phase.LOWER)
 
@@ -103,15 +103,16 @@ class Expert:
         if self.phase in (Phase.CARRY, Phase.LOWER):
             over = self._target[:2] - (self._centre - self._position[:2])
             return np.array([*over, self._travel_height if self.phase == Phase.CARRY else self._release_height])
-        return self._held + np.array([0.0, 0.0, 0.1 if self.phase == Phase.RETREAT else 0.0])
+        rise = np.array([0.0, 0.0, 0.1 if self.phase == Phase.RETREAT else 0.0])
+        return np.array(self._held + rise)
 
     def _reached(self, distance: float, turn: float) -> bool:
         """The phase is over: its waypoint is reached, or its patience has run out."""
         if self.phase == Phase.RETREAT:
             return False
         if self.phase == Phase.GRIP:
-            return self._count >= (14 if self._grasp.width < 0.05 else 10)  # thin things: the fingers have longer to go
-        if self._count > _PATIENCE[self.phase] or (self.phase == Phase.RELEASE and self._count == _PATIENCE[self.phase]):
+            return self._count >= (14 if self._grasp.width < 0.05 else 10)  # the fingers have longer to go
+        if self._count >= _PATIENCE[self.phase]:
             return True
         if self.phase == Phase.RELEASE:
             return False
@@ -138,11 +139,13 @@ class Expert:
     @property
     def _centre(self) -> Points:
         """Of the object, xy, metres."""
-        return np.array(self._data.xpos[self._body][:2]) + self._grasp.centre
+        centre: Points = self._data.xpos[self._body][:2] + self._grasp.centre
+        return centre
 
     @property
     def _target(self) -> Points:
-        return np.array(self._instance.sim.data.get_site_xpos(self._container))
+        position: Points = np.array(self._instance.sim.data.get_site_xpos(self._container))
+        return position
 
     @property
     def _container_object(self) -> str:

@@ -48,10 +48,9 @@ def _installed_backend() -> str:
 def probe(backend: str, timeout: float = 60) -> str:
     """Render a sphere with `backend` in a process of its own -> "" when it works, else the last line of its error."""
     environment = {**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend}
+    command = [sys.executable, "-c", _PROBE]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROBE], env=environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {timeout:g} s"
     if done.returncode == 0:

@@ -18,7 +18,10 @@ _HITS_COUNTED = 20
 
 @dataclass(frozen=True)
 class Hand:
-    """The gripper now.  rotation: site frame -> world, ``[3, 3]``; finger_axis: its column along which fingers close."""
+    """The gripper now.
+
+    rotation: site frame -> world, ``[3, 3]``; finger_axis: its column along which the fingers close.
+    """
 
     rotation: Points
     finger_axis: int

@@ -1,4 +1,8 @@
-"""The reference driver: LIBERO's OffScreenRenderEnv untouched, every reset hard, both cameras at every substep's due."""
+"""The reference driver: LIBERO's OffScreenRenderEnv as it is: hard resets, all observables, two cameras at every step.
+
+A start is what a fresh OffScreenRenderEnv gives after ``seed(0); reset(); set_init_state(state)``, as in SimpleVLA-RL's
+workers.  (A second reset of the same one gives other fixture poses: its list of initialisers has grown.)
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,12 @@ class ReferenceSimulator:
             suite, task, camera_heights=image_size, camera_widths=image_size
         )
         self.instance: Any = self._environment.env
+        self._initialisers = len(self.instance.object_property_initializers)
         self.base = np.array(self.instance.robots[0].base_pos)
 
     def reset(self, index: int, settle: int) -> Frame:
         self._make_current()
+        del self.instance.object_property_initializers[self._initialisers :]
         with upstream.numpy_seed(LIBERO_SEED), upstream.quiet():
             self._environment.reset()
         seen = self._environment.set_init_state(self._states[index])

@@ -44,9 +44,11 @@ class TunedSimulator:
                 suite, task, camera_heights=image_size, camera_widths=image_size, use_camera_obs=False,
                 hard_reset=False, ignore_done=True,
             )  # fmt: skip
+            self.instance: Any = self._environment.env
+            # A hard reset appends these drawers' and knobs' initialisers once more, and each draws before the fixtures.
+            self.instance.object_property_initializers *= 2
             np.random.seed(LIBERO_SEED)  # construction has drawn from it; LIBERO's users seed right before the reset
             self._environment.reset()
-        self.instance: Any = self._environment.env
         self.base = np.array(self.instance.robots[0].base_pos)
         self._model, self._data = self.instance.sim.model._model, self.instance.sim.data._data
         self._camera = self.instance.sim.model.camera_name2id(CAMERA)

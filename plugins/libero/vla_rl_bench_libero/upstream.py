@@ -51,7 +51,7 @@ def benchmark(suite: str) -> Any:
 def bddl_file(suite: str, task: int) -> str:
     """Path of the task's description."""
     entry = benchmark(suite).get_task(task)
-    folder = importlib.import_module("libero.libero").get_libero_path("bddl_files")
+    folder: str = importlib.import_module("libero.libero").get_libero_path("bddl_files")
     return os.path.join(folder, entry.problem_folder, entry.bddl_file)
 
 
