@@ -33,6 +33,11 @@ class NameTaken:
 
 
 @dataclass(frozen=True)
+class TypeMissing:
+    where: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+@dataclass(frozen=True)
 class Idle:
     """No hook at all."""
 
@@ -112,6 +117,7 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error(raised: BaseExc
         ({"register_environments": [environment(options=Options())]}, "its options must be a frozen dataclass"),
         ({"register_environments": [environment(options=Thawed)]}, "Thawed must be a frozen dataclass"),
         ({"register_environments": [environment(options=NameTaken)]}, "NameTaken.name: a suite uses that key itself"),
+        ({"register_environments": [environment(options=TypeMissing)]}, "'Nowhere' is not defined; import its types"),
         ({"register_tricks": [entries.TrickEntry("t", "", Idle)]}, "Idle has no method marked @hookimpl"),
         ({"register_tricks": [entries.TrickEntry("t", "", UnknownHook)]}, "unknown hook 'sampling_parameters'"),
         ({"register_tricks": [entries.TrickEntry("t", "", WrongArgument)]}, "{'step'}"),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import metadata
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import pluggy
 
@@ -155,6 +155,10 @@ def _check_options(what: str, options: object, reserved: tuple[str, ...] = _RESE
         raise WrongRecord(f"{what}: its options must be a frozen dataclass, not {options!r}")
     if not cast("Any", options).__dataclass_params__.frozen:
         raise WrongRecord(f"{what}: {options.__name__} must be a frozen dataclass: @dataclass(frozen=True)")
+    try:
+        get_type_hints(options)
+    except NameError as error:  # a type imported only for type checkers cannot be checked against
+        raise WrongRecord(f"{what}: {options.__name__}: {error}; import its types at run time") from error
     taken = [one.name for one in fields(options) if one.name in reserved]
     if taken:
         raise WrongRecord(f"{what}: {options.__name__}.{taken[0]}: a suite uses that key itself; rename the field")

@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         result = build()(args=None if argv is None else list(argv), prog_name="vla-rl-bench", standalone_mode=False)
         sys.stdout.flush()
+        if result == INTERRUPTED:  # newer typer turns the interrupt into this code itself
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UserError as error:
         return _say(str(error), WRONG_INPUT)
