@@ -60,6 +60,17 @@ def test_a_new_environment_estimator_and_trick_run_in_a_suite(site: Path, tmp_pa
     assert rl["tricks"] == [{"name": "entropy-bonus", "coefficient": 0.002}]
 
 
+def test_its_own_tests_pass(site: Path) -> None:
+    """Among them the conformance tests of `vla_rl_bench.testing`."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    found = subprocess.run(
+        command, cwd=site.parent / "sources" / "stranger", env=environment, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout
+    assert "7 passed" in found.stdout
+
+
 def test_a_refused_option_names_file_line_and_remedy(site: Path, tmp_path: Path) -> None:
     suite = tmp_path / "reach.yaml"
     suite.write_text((DATA / "stranger" / "reach.yaml").read_text().replace("coefficient: 0.002", "coefficient: 0"))
