@@ -36,7 +36,7 @@ class Arm:
             self._update()
         if new_goal:
             controller.set_goal(action[:6])
-        torques = np.clip(controller.run_controller(), self._low, self._high)
+        torques = np.minimum(np.maximum(controller.run_controller(), self._low), self._high)  # np.clip costs 5 us more
         fingers = self._gripper.format_action(action[6:])
         data.ctrl[self._finger_motors] = self._finger_bias + self._finger_weight * fingers
         data.ctrl[self._motors] = torques
@@ -60,6 +60,6 @@ class Arm:
         # Indexed as robosuite does: columns chosen so lie in Fortran order, and BLAS rounds by the order.  A grasp
         # contact blows a difference of 1e-16 up to 1e-3 within two seconds.
         controller.J_pos, controller.J_ori = position[:, self._qvel], rotation[:, self._qvel]
-        controller.J_full = np.vstack([controller.J_pos, controller.J_ori])
+        controller.J_full = np.concatenate([controller.J_pos, controller.J_ori])
         controller.mass_matrix = self._mass[self._qvel, :][:, self._qvel]
         controller.new_update = False
