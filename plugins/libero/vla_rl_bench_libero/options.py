@@ -18,7 +18,7 @@ SPLITS = {"demonstration": (0, 8), "training": (8, 30), "held-out": (30, 50)}
 
 @dataclass(frozen=True)
 class LiberoOptions:
-    """driver: ``tuned`` steps and renders what ``reference``, LIBERO's own OffScreenRenderEnv, does, 16 times cheaper.
+    """driver: ``tuned`` steps and renders what ``reference``, LIBERO's own OffScreenRenderEnv, does, ten times cheaper.
 
     rendering: ``fast`` turns multisampling off and draws decimated meshes; its results have a protocol of their own.
     image_size: pixels, height and width.  step_limit: steps an episode may take; None: OpenVLA-OFT's for the suite.

@@ -1,4 +1,4 @@
-"""The tuned driver: the same states and images as `reference`, 16 times cheaper.
+"""The tuned driver: the same states and images as `reference`, ten times cheaper.
 
 - One position and velocity pass a substep (``mj_step1``, controller, ``mj_step2``) where robosuite makes three.
 - No robosuite observables, which run 25 times a step; a camera renders only when somebody looks.
