@@ -186,11 +186,15 @@ class TableConfig(Strict):
 
 
 class Film(Strict):
-    """The start whose episode is filmed before and after RL."""
+    """The start whose episode is filmed before and after RL.
+
+    environment: options under which it is filmed, where they differ (exact rendering, say).
+    """
 
     column: Column
     task: Annotated[int, Field(ge=0)] | None = None  # None: chosen so that the first arm fails and the last succeeds
     start: Annotated[int, Field(ge=0)] | None = None
+    environment: dict[str, Any] = {}
 
 
 class Suite(Strict):

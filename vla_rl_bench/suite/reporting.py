@@ -97,7 +97,7 @@ def _greedy_outcomes(folder: RunFolder) -> dict[tuple[int, int], bool]:
 def _film(suite: Suite, run: Run, folder: Path, catalog: Catalog, start: Start) -> tuple[list[ImageArray], bool]:
     workshop = Workshop(Job(suite, run, folder, None), catalog, _silent)
     try:
-        pool = workshop.pool()
+        pool = workshop.pool(suite.film.environment if suite.film else None)
         policy: Any = workshop.trained_policy()
         policy.eval()
         return film(pool, Actor(policy, None), start)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero.simulator import FILM_SIZE
 
 FACES = 600  # a mesh with more triangles is clustered to about so many
 
@@ -39,13 +40,13 @@ def fast_rendering(image_size: int) -> Iterator[None]:
 
 
 def render_copy(model: mujoco.MjModel, image_size: int) -> mujoco.MjModel:
-    """A copy to upload from: few triangles, one sample a pixel, a buffer of the image's size."""
+    """A copy to upload from: few triangles, one sample a pixel, a buffer that holds an image or a film's frame."""
     lean = copy.copy(model)
     for mesh in range(lean.nmesh):
         if lean.mesh_facenum[mesh] > FACES:
             _decimate(lean, mesh)
     lean.vis.quality.offsamples = 0
-    lean.vis.global_.offwidth = lean.vis.global_.offheight = image_size
+    lean.vis.global_.offwidth = lean.vis.global_.offheight = max(image_size, FILM_SIZE)
     return lean
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from vla_rl_bench.types import ImageArray
 from vla_rl_bench_libero import upstream
-from vla_rl_bench_libero.simulator import CAMERA, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
+from vla_rl_bench_libero.simulator import CAMERA, FILM_SIZE, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
 from vla_rl_bench_libero.stopwatch import Stopwatch
 
 
@@ -20,7 +20,7 @@ class ReferenceSimulator:
     """Slow (0.12 s a step, 4 s a reset); here to prove the tuned driver right.  Rendering is counted as stepping."""
 
     def __init__(self, suite: str, task: int, image_size: int, stopwatch: Stopwatch) -> None:
-        self._size, self._stopwatch = image_size, stopwatch
+        self._stopwatch = stopwatch
         self._states = upstream.init_states(suite, task)
         self._environment = upstream.off_screen_environment(
             suite, task, camera_heights=image_size, camera_widths=image_size
@@ -47,7 +47,7 @@ class ReferenceSimulator:
     def film(self) -> ImageArray:
         self._make_current()
         with self._stopwatch.measure("rendering"):
-            return rotate(self._environment.sim.render(self._size, self._size, camera_name=CAMERA))
+            return rotate(self._environment.sim.render(FILM_SIZE, FILM_SIZE, camera_name=CAMERA))
 
     def close(self) -> None:
         self._make_current()

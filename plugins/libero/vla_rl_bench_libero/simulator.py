@@ -13,6 +13,7 @@ from vla_rl_bench.types import FloatArray, ImageArray, Observation
 Vector = NDArray[np.float64]
 
 CAMERA = "agentview"  # the third-person camera; OpenVLA-OFT as trained by SimpleVLA-RL sees no other
+FILM_SIZE = 256  # pixels, height and width, of a film's frames; no policy sees them
 SETTLE_ACTION = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 LIBERO_SEED = 0  # OpenVLA-OFT: env.seed(0), which "affects object positions even when using fixed initial state"
 
@@ -58,7 +59,7 @@ class Simulator(Protocol):
         ...
 
     def film(self) -> ImageArray:
-        """The scene as it is now."""
+        """The scene as it is now, uint8 ``[FILM_SIZE, FILM_SIZE, 3]``."""
         ...
 
     def close(self) -> None: ...

@@ -18,7 +18,7 @@ import numpy as np
 from vla_rl_bench.types import ImageArray
 from vla_rl_bench_libero import upstream
 from vla_rl_bench_libero.arm import Arm
-from vla_rl_bench_libero.simulator import CAMERA, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
+from vla_rl_bench_libero.simulator import CAMERA, FILM_SIZE, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
 from vla_rl_bench_libero.snapshot import Snapshot
 from vla_rl_bench_libero.stopwatch import Stopwatch
 
@@ -94,10 +94,7 @@ class TunedSimulator:
         return bool(self.instance._check_success()), frame
 
     def film(self) -> ImageArray:
-        with self._stopwatch.measure("rendering"):
-            self._context.gl_ctx.make_current()  # with several tasks in a process another's may be current
-            self._context.render(self._size, self._size, self._camera)
-            return rotate(self._context.read_pixels(self._size, self._size))
+        return self._render(FILM_SIZE)
 
     def close(self) -> None:
         self._context.gl_ctx.make_current()
@@ -105,4 +102,10 @@ class TunedSimulator:
         self._environment.close()
 
     def _look(self) -> Frame:
-        return Frame(self.film(), *self._arm.pose())
+        return Frame(self._render(self._size), *self._arm.pose())
+
+    def _render(self, size: int) -> ImageArray:
+        with self._stopwatch.measure("rendering"):
+            self._context.gl_ctx.make_current()  # with several tasks in a process another's may be current
+            self._context.render(size, size, self._camera)
+            return rotate(self._context.read_pixels(size, size))
