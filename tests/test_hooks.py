@@ -22,7 +22,8 @@ from vla_rl_bench.config.load import load_suite_text
 from vla_rl_bench.engine.hooks import Engine
 from vla_rl_bench.errors import PluginError
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench.suite.job import Job, execute
+from vla_rl_bench.suite.execute import execute
+from vla_rl_bench.suite.job import Job
 from vla_rl_bench.suite.plan import plan
 from vla_rl_bench.types import ClipRange, Group, Observation, SamplingParams, Start, Trajectory
 

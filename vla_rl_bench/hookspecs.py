@@ -116,8 +116,9 @@ class EngineHooks:
     def loss_terms(self, logprobs: Tensor, entropy: Tensor, mask: Tensor) -> dict[str, Tensor] | None:
         """A micro-batch (the part of a mini-batch that is forwarded at once): named scalars to add to the loss.
 
-        Each should be a mean; it counts with the micro-batch's share of the mini-batch.  All arguments are ``[chunks, K*D]``; logprobs are the new ones at the rollout's temperature and carry gradients;
-        mask is 1 where a token was executed.  The terms of all tricks are summed; a duplicate name is an error.
+        Each should be a mean; it counts with the micro-batch's share of the mini-batch.  All arguments are
+        ``[chunks, K*D]``; logprobs are the new ones at the rollout's temperature and carry gradients; mask is 1 where a
+        token was executed.  The terms of all tricks are summed; a duplicate name is an error.
         """
 
     @hookspec

@@ -10,8 +10,8 @@ from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.suite.ablation import ablation_suite
-from vla_rl_bench.suite.job import splits
 from vla_rl_bench.suite.plan import plan
+from vla_rl_bench.suite.workshop import splits
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec
 
 SUITE = Path(__file__).parent / "small.yaml"

@@ -24,7 +24,7 @@ MOMENTS = {
     "evaluation": ("vla_rl_bench.engine.evaluate:sampling_name", 50),
     "writing a checkpoint": ("vla_rl_bench.engine.checkpoint:write_bytes", 6),
     "writing metrics": ("torn:vla_rl_bench.engine.grpo:append_lines", 4),
-    "writing episodes": ("torn:vla_rl_bench.suite.job:append_lines", 3),
+    "writing episodes": ("torn:vla_rl_bench.suite.workshop:append_lines", 3),
     "renaming": ("pathlib:Path.replace", 25),
 }
 

@@ -13,8 +13,10 @@ from vla_rl_bench.config.schema import ArmConfig, Suite
 from vla_rl_bench.results.store import RunFolder, read_lines
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.scheduler import film
-from vla_rl_bench.suite.job import MAIN, Job, Workshop, run_path
+from vla_rl_bench.suite.evaluations import MAIN
+from vla_rl_bench.suite.job import Job, run_path
 from vla_rl_bench.suite.plan import Run
+from vla_rl_bench.suite.workshop import Workshop
 from vla_rl_bench.types import ImageArray, Start
 
 

@@ -24,7 +24,7 @@ from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.results.store import write_json
-from vla_rl_bench.suite import job as jobs
+from vla_rl_bench.suite.execute import execute
 from vla_rl_bench.suite.job import Job
 from vla_rl_bench.suite.plan import Run, plan
 from vla_rl_bench.suite.progress import Display, Report
@@ -65,7 +65,7 @@ def run_suite(
     catalog.require(catalog.policy(suite.policy.name))
     plan_path = folder / ("suite.json" if report == "table" else f"{report}.json")
     write_json(plan_path, as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
-    missing = [one for one in todo if not is_complete(one)]
+    missing = [one for one in todo if not one.complete]
     if len(missing) < len(todo):
         console.print(f"{len(todo) - len(missing)} of {len(todo)} runs are complete already", highlight=False)
     failed = _execute(missing, catalog, _jobs(suite, catalog, jobs))
@@ -78,10 +78,6 @@ def run_suite(
 
     write_reports(suite, runs, folder, catalog, report)
     return folder
-
-
-def is_complete(job: Job) -> bool:
-    return jobs.is_complete(job)
 
 
 class RunsFailed(UserError):
@@ -101,8 +97,8 @@ def _last_line(text: str) -> str:
 def _print_plan(todo: Sequence[Job]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for one in todo:
-        console.print(f"{'complete' if is_complete(one) else 'to do   '} {one.run.id}")
-    console.print(f"{len(todo)} runs, {sum(is_complete(one) for one in todo)} complete; nothing was run")
+        console.print(f"{'complete' if one.complete else 'to do   '} {one.run.id}")
+    console.print(f"{len(todo)} runs, {sum(one.complete for one in todo)} complete; nothing was run")
 
 
 def _jobs(suite: Suite, catalog: Catalog, asked: int | None) -> int:
@@ -138,7 +134,7 @@ def _attempt(one: Job, catalog: Catalog, report: Report) -> str:
     """Run -> the error's text, also kept in the run's folder, or nothing."""
     log = one.run_folder.path / "error.txt"
     try:
-        jobs.execute(one, catalog, report)
+        execute(one, catalog, report)
     except (UserError, EnvironmentFailure) as error:
         text = str(error)
     except Exception:

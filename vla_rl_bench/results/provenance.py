@@ -1,0 +1,21 @@
+"""What a number was made with."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+
+def versions() -> dict[str, str]:
+    """What ran: this package, its git revision where there is one, and what numbers depend on."""
+    found = {name: metadata.version(name) for name in ("vla-rl-bench", "torch", "numpy")}
+    found["python"] = platform.python_version()
+    found["machine"] = platform.machine()
+    revision = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if revision.returncode == 0:
+        found["git"] = revision.stdout.strip()
+    return found

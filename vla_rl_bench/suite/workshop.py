@@ -1,0 +1,279 @@
+"""What a run works with, and the stages that work with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vla_rl_bench import entries, events, seeding
+from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.config.schema import EvaluationConfig, Suite, sampling_name
+from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
+from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
+from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.errors import UserError
+from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.results.provenance import versions
+from vla_rl_bench.results.store import RunFolder, append_lines, keep_lines
+from vla_rl_bench.rollout.pool import Pool, open_pool
+from vla_rl_bench.rollout.scheduler import spec_summary
+from vla_rl_bench.suite.evaluations import MAIN, evaluation_key, evaluations, missing_evaluations
+from vla_rl_bench.suite.job import Job, run_path
+from vla_rl_bench.suite.plan import digest
+from vla_rl_bench.suite.progress import Report
+from vla_rl_bench.types import SPLITS, Demonstration, EnvironmentSpec
+
+
+class Workshop:
+    """What a run works with: its environment pool, its policy, its tricks; opened when first needed."""
+
+    def __init__(self, job: Job, catalog: Catalog, report: Report) -> None:
+        self.job, self.catalog = job, catalog
+        self.folder = job.run_folder
+        self.environment = catalog.environment(job.suite.environment.name)
+        catalog.require(self.environment)
+        self.policy_entry = catalog.policy(job.suite.policy.name)
+        catalog.require(self.policy_entry)
+        self._report = report
+        self._pools: dict[str, Pool] = {}
+        self._contract: EnvironmentSpec | None = None
+        tricks = job.arm.rl.tricks if job.arm.rl else ()
+        self.engine = Engine(
+            [make_options(catalog.trick(one.name).trick, one.options, one.name) for one in tricks],
+            [make_options(catalog.tracker(one.name).tracker, one.options, one.name) for one in job.suite.trackers],
+        )
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        self._report(self.job.run.id, stage, done, total)
+
+    # -- the environment
+
+    def pool(self, changed: dict[str, Any] | None = None) -> Pool:
+        """The pool of the run's environment, or of the same with some options changed.
+
+        One at a time: a simulator's workers hold gigabytes each.
+        """
+        key = digest(changed or {})
+        if key not in self._pools:
+            self.close()
+            self.report("starting the environment", 0, 1)
+            config, runtime = self.job.suite.environment, self.job.suite.runtime
+            options = make_options(self.environment.options, config.options | (changed or {}), config.name)
+            self._pools[key] = open_pool(
+                self.environment,
+                self.job.run.column,
+                options,
+                slots=runtime.slots,
+                workers=runtime.workers,
+                python=config.python,
+            )
+        return self._pools[key]
+
+    @property
+    def contract(self) -> EnvironmentSpec:
+        """What the run's environment declares; asked of a worker once."""
+        if self._contract is None:
+            self._contract = self.pool().contract
+        return self._contract
+
+    def tasks(self, contract: EnvironmentSpec) -> tuple[int, ...]:
+        chosen = self.job.suite.tasks.get(self.job.run.column)
+        if chosen is None:
+            return tuple(range(len(contract.tasks)))
+        wrong = [task for task in chosen if not 0 <= task < len(contract.tasks)]
+        if wrong:
+            raise UserError(
+                f"tasks.{self.job.run.column}: {wrong[0]}: {contract.suite} has tasks 0-{len(contract.tasks) - 1}"
+            )
+        return chosen
+
+    def bounds(self, contract: EnvironmentSpec, split: str) -> tuple[int, int]:
+        return splits(self.job.suite, contract)[split]
+
+    # -- the policy
+
+    def new_policy(self) -> TokenPolicy:
+        config = self.job.suite.policy
+        make = entries.load(self.policy_entry.make)
+        options = make_options(self.policy_entry.options, config.options, config.name)
+        policy: TokenPolicy = make(self.contract, options, seeding.integer("policy", self.job.run.seed))
+        return policy
+
+    def trained_policy(self) -> TokenPolicy:
+        policy = self.new_policy()
+        checkpoint.load_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
+        return policy
+
+    # -- the stages
+
+    def train(self) -> None:
+        if self.folder.policy_path.exists():
+            return
+        policy = self.new_policy()
+        if self.job.run.parent:
+            parent = RunFolder(run_path(self.job.folder, self.job.run.parent))
+            checkpoint.load_policy(parent.policy_path, policy)  # type: ignore[arg-type]
+        if self.job.arm.sft:
+            self._sft(policy)
+        if self.job.arm.rl:
+            self._rl(policy)
+        checkpoint.save_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
+        for stage in ("sft", "rl"):
+            self.folder.checkpoint_path(stage).unlink(missing_ok=True)
+
+    def _sft(self, policy: TokenPolicy) -> None:
+        config, pool = self.job.arm.sft, self.pool()
+        assert config is not None
+        with self.timed("sft_seconds"):
+            windows = sft.Windows(self.demonstrations(), pool.contract, policy)
+            sft.fine_tune(
+                policy,
+                windows,
+                config,
+                self.job.run.seed,
+                self.folder.checkpoint_path("sft"),
+                lambda done, total: self.report("SFT", done, total),
+            )
+
+    def demonstrations(self) -> list[Demonstration]:
+        """From the suite's shared folder; made first if they are not there."""
+        per_task = self.job.arm.demonstrations.per_task if self.job.arm.demonstrations else 0
+        recipe = {name: self.job.run.recipe[name] for name in ("environment", "column", "tasks", "seed")}
+        contract = self.contract
+        key = digest([recipe, per_task, contract.protocol])
+        path = self.job.folder / "demonstrations" / f"{self.job.run.column}-s{self.job.run.seed}-{key}.npz"
+        if not path.exists():
+            self.report("demonstrations", 0, 1)
+            with self.timed("demonstration_seconds"):
+                bounds, tasks = self.bounds(contract, "demonstration"), self.tasks(contract)
+                shown = demonstrations.collect(self.pool(), bounds, tasks, per_task, self.job.run.seed)
+                demonstrations.save(path, shown)
+        self.folder.update({"demonstrations": path.name})
+        return demonstrations.load(path)
+
+    def _rl(self, policy: TokenPolicy) -> None:
+        config, pool = self.job.arm.rl, self.pool()
+        assert config is not None
+        curve = None
+        if config.curve:
+            bounds = self.bounds(pool.contract, self.job.suite.evaluation.starts)
+            tasks, seed = self.tasks(pool.contract), self.job.run.seed
+            curve = Evaluation(MAIN, "greedy", tasks, bounds, config.curve.per_task, seed)
+        with self.timed("rl_seconds"):
+            grpo.train(
+                grpo.Training(
+                    run=self.job.run.id,
+                    folder=self.folder,
+                    policy=policy,
+                    pool=pool,
+                    engine=self.engine,
+                    config=config,
+                    advantage=entries.load(self.catalog.advantage(config.advantage).function),
+                    objective=entries.load(self.catalog.objective(config.objective).function),
+                    tasks=self.tasks(pool.contract),
+                    bounds=self.bounds(pool.contract, "training"),
+                    seed=self.job.run.seed,
+                    curve=curve,
+                    progress=self.report,
+                )
+            )
+
+    def evaluate(self) -> None:
+        """Every evaluation that the record does not vouch for; each is all there or not at all."""
+        known = {name: (config, options) for name, config, options in evaluations(self.job.suite)}
+        missing = missing_evaluations(self.job.suite, self.folder.read(), self.job.limit)
+        vouched = set(self.folder.read().get("evaluations", {})) - {f"{name}/{sampling}" for name, sampling in missing}
+        keep_lines(
+            self.folder.episodes_path,
+            lambda r: r["iteration"] is not None or f"{r['evaluation']}/{r['sampling']}" in vouched,
+        )
+        for name, sampling in missing:
+            config, options = known[name]
+            with self.timed("evaluation_seconds"):
+                self._evaluate(name, config, sampling, options)
+
+    def _evaluate(self, name: str, config: EvaluationConfig, sampling: str, options: dict[str, Any]) -> None:
+        pool = self.pool(options)
+        chosen = next(one for one in config.sampling if sampling_name(one) == sampling)
+        per_task = config.per_task if self.job.limit is None else min(config.per_task, self.job.limit)
+        bounds, tasks = self.bounds(pool.contract, config.starts), self.tasks(pool.contract)
+        records = evaluate(
+            pool,
+            self.trained_policy(),
+            Evaluation(name, chosen, tasks, bounds, per_task, self.job.run.seed),
+            progress=lambda done, total: self.report(f"evaluation {name} {sampling}", done, total),
+        )
+        append_lines(self.folder.episodes_path, records)
+        entry = {
+            "key": evaluation_key(config, sampling, options, self.job.limit),
+            "starts": config.starts,
+            "protocol": pool.contract.protocol,
+            "successes": successes(records),
+            "episodes": len(records),
+        }
+        self.folder.update({"evaluations": self.folder.read().get("evaluations", {}) | {f"{name}/{sampling}": entry}})
+        self.engine.notify(events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records)))
+
+    # -- the record
+
+    def identity(self) -> dict[str, Any]:
+        """What ``run.json`` says of the run, its place in the suite and what it ran on."""
+        run, contract = self.job.run, self.contract
+        before = self.folder.read().get("protocol", contract.protocol)
+        if before != contract.protocol:
+            raise UserError(
+                f"{self.folder.path}: begun under protocol {before}, and what is installed now is {contract.protocol}. "
+                "Results of two protocols do not mix: give another --out, or install what it was begun with."
+            )
+        ranges = splits(self.job.suite, contract)
+        return {
+            "id": run.id,
+            "suite": self.job.suite.name,
+            "arm": run.arm,
+            "arm_title": self.job.arm.title or run.arm,
+            "column": run.column,
+            "seed": run.seed,
+            "parent": run.parent,
+            "limited": self.job.limit is not None,
+            "recipe": dict(run.recipe),
+            "protocol": contract.protocol,
+            "comparable": contract.comparable,
+            "starts": {name: list(bounds) for name, bounds in ranges.items()},
+            "environment": spec_summary(contract),
+            "versions": versions() | dict(contract.versions),
+        }
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the wall seconds of a stage to the record, also over interruptions that were not violent."""
+        started = time.time()
+        try:
+            yield
+        finally:
+            timings = self.folder.read().get("timings", {})
+            timings[name] = round(timings.get(name, 0.0) + time.time() - started, 1)
+            self.folder.update({"timings": timings})
+
+    def close(self) -> None:
+        while self._pools:
+            self._pools.popitem()[1].close()
+
+
+def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]]:
+    """The environment's own ranges of start indices, or those that the suite names; half-open."""
+    named = suite.environment.starts.model_dump(by_alias=True)
+    found = dict(contract.splits)
+    for split in SPLITS:
+        if named[split] is not None:
+            first, last = (int(part) for part in named[split].split("-"))
+            found[split] = (first, last + 1)
+    held = found["held-out"]
+    for split in ("demonstration", "training"):
+        if max(held[0], found[split][0]) < min(held[1], found[split][1]):
+            raise UserError(
+                f"environment.starts: held-out {held[0]}-{held[1] - 1} overlaps {split} "
+                f"{found[split][0]}-{found[split][1] - 1}. Held-out starts must not be trained on."
+            )
+    return found
