@@ -18,9 +18,9 @@ SAME = ("table.md", "table.tex")
 SAME_IN_RUNS = ("episodes.jsonl", "policy.safetensors")
 
 MOMENTS = {
-    "SFT": ("vla_rl_bench.engine.sft:_step", 8),
+    "SFT": ("vla_rl_bench.engine.sft:_step", 50),
     "rollout": ("vla_rl_bench.rollout.scheduler:_Stage.advance", 40),
-    "update": ("vla_rl_bench.engine.update:_backward", 5),
+    "update": ("vla_rl_bench.engine.update:_backward", 4),
     "evaluation": ("vla_rl_bench.engine.evaluate:sampling_name", 50),
     "writing a checkpoint": ("vla_rl_bench.engine.checkpoint:write_bytes", 6),
     "writing metrics": ("torn:vla_rl_bench.engine.grpo:append_lines", 4),
