@@ -10,15 +10,18 @@ import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.rollout.conftest import TABLETOP
+from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
-from vla_rl_bench.errors import EnvironmentFailure
+from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
-from vla_rl_bench.types import Start
+from vla_rl_bench.rollout.slots import SlotEnvironments
+from vla_rl_bench.types import Observation, Start
 
 
 def alive(pid: int) -> bool:
@@ -99,3 +102,32 @@ def test_workers_end_with_a_killed_trainer() -> None:
 def test_the_worker_module_needs_no_torch() -> None:
     code = "import sys, vla_rl_bench.rollout.worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Blank:
+    """An environment with neither an expert nor a camera of its own."""
+
+    contract = make_tabletop("object", TabletopOptions(), 1).contract
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        return Observation({"top": np.full((4, 4, 3), 7, np.uint8)}, np.zeros(0, np.float32)), {}
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        return self.reset()[0], 1.0, True, False, {}
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_without_a_film_the_first_camera_serves() -> None:
+    slots = SlotEnvironments(Blank, 1)
+    slots.reset_slots([0], [Start(0, 0)])
+    slots.step_slots([0], np.zeros((1, 1, 3), np.float32))
+    assert (slots.film_slot(0) == 7).all()
+
+
+def test_demonstrations_without_an_expert_are_refused() -> None:
+    with pytest.raises(UserError, match="no expert"):
+        SlotEnvironments(Blank, 1).demonstrate_many([Start(0, 0)], 0)

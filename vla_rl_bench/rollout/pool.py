@@ -19,7 +19,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.errors import EnvironmentFailure
+from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.interfaces import BatchedEnvironment
 from vla_rl_bench.rollout.worker import build
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, ImageArray, Observation, Start
@@ -141,6 +141,8 @@ class _Worker:
         except (EOFError, ConnectionResetError):
             code = self.process.wait(timeout=_JOIN_SECONDS)
             raise EnvironmentFailure(f"an environment worker died (exit status {code})\n{self.last_words()}") from None
+        if ok is None:
+            raise UserError(answer)
         if not ok:
             raise EnvironmentFailure(f"an environment worker raised\n{answer}")
         self.seconds.update(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Environment
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, ImageArray, Observation, Start
 
@@ -28,6 +29,7 @@ class SlotEnvironments:
         self._first = build()
         self._environments: dict[int, Environment] = {0: self._first}
         self._own_seconds: dict[str, float] = {}
+        self._seen: dict[int, Observation] = {}  # the last observation of each slot, for films
         self.slots = slots
         self.contract: EnvironmentSpec = self._first.contract
 
@@ -55,6 +57,7 @@ class SlotEnvironments:
             environment, started = self._at(slot), time.perf_counter()
             observations.append(environment.reset(options={"start": start})[0])
             self._timed(environment, "reset", started)
+            self._seen[slot] = observations[-1]
         return Observation.stack(observations)
 
     def step_slots(self, slots: Sequence[int], actions: FloatArray) -> list[ChunkResult]:
@@ -64,19 +67,23 @@ class SlotEnvironments:
             own = getattr(environment, "step_chunk", None)
             results.append(own(chunk) if own else step_chunk(environment, chunk))
             self._timed(environment, "stepping", started)
+            self._seen[slot] = results[-1].observation or self._seen[slot]
         return results
 
     def demonstrate_many(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
         demonstrate = getattr(self._first, "demonstrate", None)
         if demonstrate is None:
-            raise TypeError(f"environment `{self.contract.name}` has no expert: it defines no `demonstrate`")
+            raise UserError(
+                f"environment `{self.contract.name}` has no expert: it defines no `demonstrate`, and an arm of the "
+                "suite asks for `demonstrations`. Leave them out, or add `demonstrate` to the environment."
+            )
         return [demonstrate(start, seed) for start in starts]
 
     def film_slot(self, slot: int) -> ImageArray:
         environment = self._at(slot)
         film = getattr(environment, "film", None)
         if film is None:
-            raise TypeError(f"environment `{self.contract.name}` defines no `film`")
+            return next(iter(self._seen[slot].images.values()))
         return film()  # type: ignore[no-any-return]
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ Runs under any interpreter that has NumPy and the environment's plugin:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from vla_rl_bench.entries import load
+from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import BatchedEnvironment
 from vla_rl_bench.rollout.slots import SlotEnvironments
 
@@ -63,6 +65,12 @@ def serve(connection: Connection) -> None:
         connection.send((True, answer(environment, request), dict(environment.seconds)))
 
 
+def _last_words(connection: Connection, ok: bool | None, text: str) -> None:
+    """ok: False for a defect, with its traceback; None for what a user can mend."""
+    with contextlib.suppress(OSError):
+        connection.send((ok, text, {}))
+
+
 def main() -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides what an interrupt means
@@ -71,11 +79,10 @@ def main() -> None:
         serve(connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the trainer is done with us, or gone
+    except UserError as error:
+        _last_words(connection, None, str(error))
     except BaseException:
-        try:
-            connection.send((False, traceback.format_exc(), {}))
-        except OSError:
-            pass
+        _last_words(connection, False, traceback.format_exc())
     sys.stdout.flush()
     os._exit(0)  # simulators' teardown prints harmless GL errors and may hang
 
