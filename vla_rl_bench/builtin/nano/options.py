@@ -18,9 +18,9 @@ class NanoOptions:
     chunk: int = 4
     width: int = 64
     layers: int = 2
-    heads: int = 4
+    heads: int = 2
     stem: Literal["patch", "conv"] = "patch"
-    patch: int = 8
+    patch: int = 12
     words: int = 9
     rank: int = 32
     weights: Literal["none", "tabletop"] = "none"

@@ -55,7 +55,7 @@ def pretrain(policy: NanoPolicy, recipe: Recipe) -> None:
         errors.append(_step(policy, optimizer, batch))
         if (step + 1) % 200 == 0:
             seconds = time.process_time() - began
-            print(f"{step + 1}/{recipe.steps} mean error {np.mean(errors):.3f} of the range, {seconds:.0f} s", flush=True)
+            print(f"{step + 1}/{recipe.steps} mean error {np.mean(errors):.3f}, {seconds:.0f} s", flush=True)
             errors.clear()
 
 
@@ -73,7 +73,7 @@ def _step(policy: NanoPolicy, optimizer: torch.optim.Optimizer, batch: Lessons) 
     weights = torch.from_numpy(batch.weights).flatten(1)
     loss = _cross_entropy(logits, tokens, weights)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
     optimizer.step()
     wrong = (logits.detach().argmax(-1) - tokens).abs() / policy.bins

@@ -106,9 +106,7 @@ def _where_to(scenes: Scenes, row: int, random: Random) -> tuple[str, Place]:
     return f"move to the {name}", place
 
 
-def _reach(
-    scenes: Scenes, row: int, place: Place, chunk: int, random: Random
-) -> tuple[FloatArray, FloatArray]:
+def _reach(scenes: Scenes, row: int, place: Place, chunk: int, random: Random) -> tuple[FloatArray, FloatArray]:
     """The straight way there, with a little noise; the gripper stays open or closed as it is.
 
     In half of the empty-handed cases the hand is moved near the thing, where precision matters.
@@ -184,5 +182,3 @@ def _pair(scenes: Scenes, row: int, random: Random) -> tuple[str, Place] | None:
     away = np.linalg.norm(scenes.objects[row, pair] - scenes.zones[row, 0], axis=1) > ZONE_RADIUS - 0.01
     target = pair[int(not away[0])]
     return f"{COLOURS[colours[pair[0]]]} and {COLOURS[colours[pair[1]]]} block", scenes.objects[row, target]
-
-

@@ -1,1 +1,1 @@
-"""The embedded environment: a batched NumPy tabletop with four task suites, so that everything runs without a simulator."""
+"""The embedded environment: a batched NumPy tabletop with four task suites.  Everything runs without a simulator."""

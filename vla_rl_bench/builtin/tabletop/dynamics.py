@@ -1,7 +1,7 @@
 """What an action does: quasi-static and vectorised over tables.
 
-An open gripper hovers above the objects.  Closing it within `GRASP_RADIUS` of an object grasps and centres it; closed on
-nothing it is a fist that pushes objects along.  No row's result depends on another row.
+An open gripper hovers above the objects.  Closing it while it overlaps an object grasps and centres that object; closed
+on nothing it is a fist that pushes objects along.  No row's result depends on another row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vla_rl_bench.builtin.tabletop.scene import (
 from vla_rl_bench.types import FloatArray, IntArray
 
 MAX_STEP = 0.08  # table widths an action of 1 moves
-GRASP_RADIUS = 0.08
+GRASP_RADIUS = 0.095  # the hand, drawn with a radius of 0.04, overlaps an object
 FIST_RADIUS = 0.035
 SUCCESS_RADIUS = ZONE_RADIUS - 0.01
 EVENTS = (

@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class TabletopOptions:
-    """jitter: how far an object starts from its canonical place, at most, per axis, in table widths.
+    """jitter: how far an object starts from its canonical place, at most, per axis, in table widths
+    (times the task's own spread, 1 or 0.5).
 
     image_size: pixels a side of the camera image.  expert_noise: standard deviation that the scripted expert adds to
     the motion of its actions, as a share of the largest step.
     """
 
-    jitter: float = 0.03
+    jitter: float = 0.05
     image_size: int = 48
     expert_noise: float = 0.1
 

@@ -71,7 +71,7 @@ class _Canvas:
         colours: FloatArray,
         ring: FloatArray | None = None,
     ) -> None:
-        """Discs (or rings `ring [N]` pixels wide) at ``centres [N, 2]`` in ``colours [N, 3]``; absent ones are left out."""
+        """Discs, or rings `ring [N]` pixels wide, at ``centres [N, 2]`` in ``colours [N, 3]``; absent ones are left."""
         rows = np.flatnonzero(centres[:, 0] > -1)
         if not rows.size:
             return

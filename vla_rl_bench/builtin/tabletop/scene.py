@@ -92,8 +92,9 @@ def blank(rows: int) -> Scenes:
 
 
 def initial(layout: Layout, start: Start, jitter: float) -> Scenes:
-    """One row: the layout, its objects and gripper moved by up to `jitter` and half of it.  Depends on nothing else."""
+    """One row: the layout, its objects moved by up to `jitter` times its spread, the gripper by half of that."""
     random = np.random.default_rng([start.index, start.task])
+    jitter = jitter * layout.spread
     scene = blank(1)
     objects, zones = len(layout.objects), len(layout.zones)
     scene.objects[0, :objects] = _apart(np.array(layout.objects), jitter, random)

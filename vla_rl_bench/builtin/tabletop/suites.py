@@ -13,7 +13,7 @@ Point = tuple[float, float]
 COLOURS = ("red", "green", "blue", "yellow")
 SIDES = ("left", "right", "top", "bottom")
 BASKET = len(COLOURS)  # palette index of the basket; the indices below it are those of COLOURS
-SHORT, LONG = 24, 56  # step limits; the expert needs about 9 and 22 steps
+SHORT, LONG = 24, 40  # step limits; the expert needs about 10 and 20 steps
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Layout:
 
     objects, zones: places.  object_colours, zone_colours: palette indices, one each.  targets: the objects to move, in
     the order in which the instruction names them.  goal: the zone that must hold all of them.  gripper: its start.
+    spread: times the option `jitter`, how far things start from these places.
     """
 
     instruction: str
@@ -33,13 +34,15 @@ class Layout:
     goal: int
     gripper: Point
     step_limit: int
+    spread: float = 1.0
 
     @property
     def name(self) -> str:
         return self.instruction.replace(" ", "_")
 
 
-_ROW: tuple[Point, ...] = ((0.22, 0.30), (0.40, 0.55), (0.62, 0.55), (0.80, 0.30))
+_ROW: tuple[Point, ...] = ((0.16, 0.38), (0.38, 0.56), (0.62, 0.56), (0.84, 0.38))
+_NEAR: tuple[Point, ...] = ((0.18, 0.46), (0.40, 0.32), (0.60, 0.32), (0.82, 0.46))
 _CROSS: tuple[Point, ...] = (
     (0.20, 0.50),
     (0.80, 0.50),
@@ -54,7 +57,7 @@ _PADS: tuple[Point, ...] = (
 )  # in the order of SIDES
 
 
-def _basket_on_top(instruction: str, targets: tuple[int, ...], step_limit: int) -> Layout:
+def _basket_on_top(instruction: str, targets: tuple[int, ...], step_limit: int, spread: float = 1.0) -> Layout:
     return Layout(
         instruction,
         _ROW,
@@ -89,10 +92,13 @@ def _goal() -> list[Layout]:
 
 
 def _long() -> list[Layout]:
-    pairs = ((0, 1), (2, 3), (1, 2), (0, 3))
     return [
-        _basket_on_top(f"put the {COLOURS[a]} and {COLOURS[b]} block in the basket", (a, b), LONG) for a, b in pairs
-    ]
+        Layout(
+            f"put the {COLOURS[a]} and {COLOURS[b]} block in the basket", _NEAR, (0, 1, 2, 3), ((0.50, 0.66),),
+            (BASKET,), (a, b), 0, (0.50, 0.42), LONG, 0.5,
+        )
+        for a, b in ((0, 1), (2, 3), (1, 2), (0, 3))
+    ]  # fmt: skip
 
 
 SUITES: dict[str, tuple[Layout, ...]] = {
