@@ -12,7 +12,7 @@ import numpy as np
 from vla_rl_bench.builtin.tabletop import dynamics
 from vla_rl_bench.builtin.tabletop.expert import expert
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
-from vla_rl_bench.builtin.tabletop.render import render
+from vla_rl_bench.builtin.tabletop.render import film, render
 from vla_rl_bench.builtin.tabletop.scene import Scenes, blank, initial
 from vla_rl_bench.builtin.tabletop.suites import SUITES
 from vla_rl_bench.types import (
@@ -119,7 +119,7 @@ class Tabletop:
         ]
 
     def film_slot(self, slot: int) -> ImageArray:
-        image: ImageArray = render(self._scenes.take(np.array([slot])), FILM_SIZE)[0]
+        image: ImageArray = film(self._scenes.take(np.array([slot])), FILM_SIZE)[0]
         return image
 
     def close(self) -> None:

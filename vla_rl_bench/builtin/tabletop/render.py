@@ -25,6 +25,7 @@ TABLE = np.array((140, 140, 140), np.float32)
 GRIPPER = np.array((10, 10, 10), np.float32)
 GRIPPER_RADIUS = 0.04
 _PAD = 0.6  # a zone is painted this much towards the table's grey, so that a block on it stays visible
+_SHADOW = np.array((0.012, -0.016), np.float32)  # from a thing to its shadow in films
 _MARGIN = 0.2  # table widths around the image, so that a disc at the border needs no special case
 
 
@@ -48,6 +49,25 @@ def render(scenes: Scenes, size: int) -> ImageArray:
         np.broadcast_to(GRIPPER, (len(scenes), 3)),
         width,
     )
+    return canvas.image()
+
+
+def film(scenes: Scenes, size: int) -> ImageArray:
+    """The same tables for people: uint8 ``[N, size, size, 3]`` with shadows, rims and lit blocks; no policy sees it."""
+    canvas = _Canvas(len(scenes), size)
+    rim = np.full(len(scenes), max(1.5, size / 80), np.float32)
+    for zone in range(ZONES):
+        colours = PALETTE[scenes.zone_colours[:, zone]]
+        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, 0.45 * colours + 0.55 * TABLE)
+        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, colours, rim)
+    for item in range(OBJECTS):
+        colours = PALETTE[scenes.object_colours[:, item]]
+        canvas.disc(scenes.objects[:, item] + _SHADOW, OBJECT_RADIUS, np.broadcast_to(0.6 * TABLE, colours.shape))
+        canvas.disc(scenes.objects[:, item], OBJECT_RADIUS, 0.7 * colours)
+        canvas.disc(scenes.objects[:, item], 0.8 * OBJECT_RADIUS, colours)
+        canvas.disc(scenes.objects[:, item] - 0.7 * _SHADOW, 0.3 * OBJECT_RADIUS, 0.6 * colours + 0.4 * 255)
+    hand = np.broadcast_to(GRIPPER, (len(scenes), 3))
+    canvas.disc(scenes.gripper, GRIPPER_RADIUS, hand, np.where(scenes.closed, np.inf, 2 * rim).astype(np.float32))
     return canvas.image()
 
 
