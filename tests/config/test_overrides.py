@@ -49,7 +49,7 @@ def differences(one: Any, other: Any, path: str = "") -> dict[str, Any]:
         ("title=on", {"title": "on"}),
         ("title='12'", {"title": "12"}),
         ("title=a=b", {"title": "a=b"}),
-        ("environment.jitter=0.05", {"environment.jitter": 0.05}),
+        ("environment.jitter=0.07", {"environment.jitter": 0.07}),
         ("table.average=false", {"table.average": False}),
         ("runtime.jobs=2", {"runtime.jobs": 2}),
         ("film.column=goal", {"film": {"column": "goal", "task": None, "start": None, "environment": {}}}),
