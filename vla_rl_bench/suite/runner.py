@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -191,15 +190,11 @@ def _crew(size: int) -> Iterator[_Crew]:
     try:
         yield _Crew(executor, reports)
     except BaseException:
-        for process in _processes(executor):
+        for process in multiprocessing.active_children():
             process.kill()  # a run's folder is whole at any moment
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _processes(executor: ProcessPoolExecutor) -> list[BaseProcess]:
-    return list((executor._processes or {}).values())
 
 
 def _side_by_side(todo: Sequence[Job], size: int, report: Report) -> dict[str, str]:
