@@ -47,7 +47,7 @@ class Display:
         if stage == "complete":
             self._end(run)
         elif self._live:
-            self._move(run, stage, done, total)
+            self._move(run, stage.partition(" | ")[0], done, total)  # a line has room for more than a bar
         else:
             self._line(f"{run}: {stage} {done}/{total}")
 
