@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -170,9 +171,15 @@ SHELL = "import sys; from vla_rl_bench.cli.main import main; sys.exit(main())"
 
 def shell(*argv: str, path: Path | None = None, code: str = SHELL) -> subprocess.CompletedProcess[str]:
     environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+    command = [sys.executable, "-c", code, *argv]
     return subprocess.run(
-        [sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False, env=environment
+        command, capture_output=True, text=True, check=False, env=environment, preexec_fn=_hear_interrupts
     )
+
+
+def _hear_interrupts() -> None:
+    """As in a terminal: a background job's children inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def distribution(folder: Path, name: str, code: str) -> None:
