@@ -99,9 +99,9 @@ def _greedy_outcomes(folder: RunFolder) -> dict[tuple[int, int], bool]:
 def _film(suite: Suite, run: Run, folder: Path, catalog: Catalog, start: Start) -> tuple[list[ImageArray], bool]:
     workshop = Workshop(Job(suite, run, folder, None), catalog, _silent)
     try:
-        pool = workshop.pool(suite.film.environment if suite.film else None)
-        policy: Any = workshop.trained_policy()
+        policy: Any = workshop.trained_policy()  # before the film's pool: the workshop keeps one open
         policy.eval()
+        pool = workshop.pool(suite.film.environment if suite.film else None)
         return film(pool, Actor(policy, None), start)
     finally:
         workshop.close()
