@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.results.store import read_json
+from vla_rl_bench.results.store import RunFolder, read_json
 from vla_rl_bench.suite.runner import run
 
 SUITE = Path(__file__).parent / "small.yaml"
@@ -75,6 +75,20 @@ def test_running_again_recomputes_nothing(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
     run(SUITE, out=tmp_path, jobs=1)
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_killed_before_its_last_word_a_run_still_ends(tmp_path: Path) -> None:
+    """Everything is on disk but the status: the next run says it, and trains nothing."""
+    folder = run(SUITE, out=tmp_path, jobs=1)
+    table = (folder / "table.md").read_bytes()
+    policies = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")}
+    for path in (folder / "runs").iterdir():
+        RunFolder(path).update({"status": "running"})
+    run(SUITE, out=tmp_path, jobs=1)
+    assert (folder / "table.md").read_bytes() == table
+    assert {read_json(path / "run.json")["status"] for path in (folder / "runs").iterdir()} == {"complete"}
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")} == policies
 
 
 @pytest.mark.slow

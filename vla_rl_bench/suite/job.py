@@ -32,8 +32,9 @@ class Job:
     @property
     def complete(self) -> bool:
         """Trained, and everything evaluated that the suite asks for."""
-        folder = self.run_folder
-        return folder.policy_path.exists() and not missing_evaluations(self.suite, folder.read(), self.limit)
+        record = self.run_folder.read()
+        ended = record.get("status") == "complete" and self.run_folder.policy_path.exists()
+        return ended and not missing_evaluations(self.suite, record, self.limit)
 
 
 def run_path(folder: Path, run_id: str) -> Path:
