@@ -24,11 +24,12 @@ KINDS: Mapping[str, str] = {
     "tricks": "register_tricks",
     "advantages": "register_advantages",
     "objectives": "register_objectives",
+    "strategies": "register_strategies",
     "trackers": "register_trackers",
     "table-formats": "register_table_formats",
     "suites": "register_suites",
 }
-SINGULAR: Mapping[str, str] = {"policies": "policy"}
+SINGULAR: Mapping[str, str] = {"policies": "policy", "strategies": "strategy"}
 
 
 def singular(kind: str) -> str:
@@ -81,6 +82,9 @@ class Catalog:
 
     def objective(self, name: str) -> entries.ObjectiveEntry:
         return cast("entries.ObjectiveEntry", self.find("objectives", name).entry)
+
+    def strategy(self, name: str) -> entries.StrategyEntry:
+        return cast("entries.StrategyEntry", self.find("strategies", name).entry)
 
     def tracker(self, name: str) -> entries.TrackerEntry:
         return cast("entries.TrackerEntry", self.find("trackers", name).entry)

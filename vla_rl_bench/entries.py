@@ -32,6 +32,9 @@ class EnvironmentEntry:
     suites: the task suites that a suite file may name as columns.
     batched: `make` returns a `BatchedEnvironment` that serves `slots` episodes in the trainer's own process.
     requires: importable modules it needs; install: the command that brings them.
+    demonstrations: refers to ``read(path: Path, contract: EnvironmentSpec, tasks: Sequence[int], per_task: int,
+    options) -> list[Demonstration]``, for a suite's ``demonstrations.source``: people's own data, in whatever format the
+    environment's users have; a `UserError` says what does not fit.
     """
 
     name: str
@@ -42,11 +45,29 @@ class EnvironmentEntry:
     batched: bool = False
     requires: tuple[str, ...] = ()
     install: str = ""
+    demonstrations: str | None = None
 
 
 @dataclass(frozen=True)
 class PolicyEntry:
-    """`make` refers to ``make(spec: EnvironmentSpec, options, seed: int) -> TokenPolicy``."""
+    """`make` refers to ``make(spec: EnvironmentSpec, options, seed: int) -> TokenPolicy``.
+
+    memory: refers to ``memory(options, gpus: int, strategy: str) -> str``, what `show NAME --memory` prints; strategy is
+    ``single``, ``deepspeed-zero1``, ``deepspeed-zero2`` or ``deepspeed-zero3``.
+    """
+
+    name: str
+    summary: str
+    make: str
+    options: type = NoOptions
+    requires: tuple[str, ...] = ()
+    install: str = ""
+    memory: str | None = None
+
+
+@dataclass(frozen=True)
+class StrategyEntry:
+    """`make` refers to ``make(options) -> vla_rl_bench.interfaces.Strategy``; called once a process."""
 
     name: str
     summary: str

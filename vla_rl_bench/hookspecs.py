@@ -52,6 +52,11 @@ class CatalogHooks:
         raise NotImplementedError
 
     @hookspec
+    def register_strategies(self) -> Iterable[entries.StrategyEntry]:
+        """Training strategies for ``strategy:``."""
+        raise NotImplementedError
+
+    @hookspec
     def register_trackers(self) -> Iterable[entries.TrackerEntry]:
         """Observers for ``trackers:``."""
         raise NotImplementedError

@@ -8,7 +8,9 @@ this module and the plugin.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from vla_rl_bench.types import (
     ChunkResult,
@@ -22,6 +24,8 @@ from vla_rl_bench.types import (
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -75,10 +79,19 @@ class BatchedEnvironment(Protocol):
 
 
 class TokenPolicy(Protocol):
-    """A policy that answers an observation with K x D action tokens in one forward; a ``torch.nn.Module``.
+    """A policy that answers an observation with K x D action tokens; a ``torch.nn.Module``.
 
     K (`chunk`) and D (`action_dim`) are fixed at construction; `bins` is the number of action tokens.
-    Tokens are 0..bins-1 in the order of `vla_rl_bench.algorithms.action_tokens`.
+    Tokens are 0..bins-1 in the order of `vla_rl_bench.algorithms.action_tokens`, chunk-major, dimensions inner.
+
+    Parameters that do not require gradients are never trained and never saved with a run: `make` must bring them back
+    from the policy's options alone.
+
+    Optional, looked for by name: ``draw(inputs, choose) -> (tokens, logprobs)``, both ``[B, K*D]``, where a token
+    depends on the tokens before it; ``choose(logits [B, n, bins], first)`` draws the n tokens from position `first` on
+    and gives both ``[B, n]``.  Such a policy reads ``inputs["tokens"]`` in `forward` (teacher forcing).
+    ``export(folder)`` writes the trained policy in its own format, for ``vla-rl-bench export``.
+    Subclass :class:`vla_rl_bench.testing.PolicyContract` to test yours.
     """
 
     chunk: int
@@ -86,11 +99,16 @@ class TokenPolicy(Protocol):
     bins: int
 
     def collate(self, observations: Observation, instructions: Sequence[str]) -> dict[str, Tensor]:
-        """A batch of B observations and B instructions -> what `forward` takes, every tensor with leading axis B."""
+        """A batch of B observations and B instructions -> what `forward` takes, every tensor on the CPU with leading
+        axis B.  The caller moves them to the policy's device."""
         ...
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """-> float logits ``[B, K*D, bins]``, not divided by any temperature."""
+    def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """`forward`, through the hooks of ``torch.nn.Module``.
+
+        -> float logits ``[B, K*D, bins]``, not divided by any temperature.  In training, ``inputs["tokens"]`` holds the
+        tokens ``[B, K*D]`` (int64) that will be scored; a policy that answers in one forward ignores them.
+        """
         ...
 
     def normalise(self, actions: FloatArray) -> FloatArray:
@@ -99,4 +117,92 @@ class TokenPolicy(Protocol):
 
     def unnormalise(self, values: FloatArray) -> FloatArray:
         """``[-1, 1]`` -> environment actions ``[..., D]``."""
+        ...
+
+
+class Ranks(Protocol):
+    """The processes that share a run, as seen by one of them.  All of them make the same calls in the same order."""
+
+    rank: int
+    world: int
+
+    @property
+    def main(self) -> bool:
+        """Rank 0: the one that writes and prints."""
+        ...
+
+    def gather(self, item: T) -> list[T]:
+        """Everybody's item, in the order of ranks, on every rank."""
+        ...
+
+    def agree(self, item: T) -> T:
+        """Rank 0's item, on every rank."""
+        ...
+
+
+class Trainer(Protocol):
+    """A policy with its optimiser, wherever their tensors live; made by `Strategy.prepare`.
+
+    A mini-batch is `backward` once for each micro-batch, then `step`.  Every rank makes the same number of calls.
+    """
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimiser steps so far, those before a checkpoint included."""
+        ...
+
+    def acting(self) -> AbstractContextManager[TokenPolicy]:
+        """The policy to roll out and evaluate with, in eval mode, with whole weights.  Ranks need not keep step."""
+        ...
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Logits ``[B, K*D, bins]`` in train mode, on the policy's device, with gradients."""
+        ...
+
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        """Add a micro-batch's gradient: the gradients of all micro-batches and ranks are *summed*.
+
+        last: no more micro-batches before `step`.
+        """
+        ...
+
+    def step(self, learning_rate: float, grad_clip: float) -> float:
+        """Clip to a global norm, one optimiser step, forget the gradients -> the norm before clipping."""
+        ...
+
+    def save(self, path: Path, step: int) -> None:
+        """Weights, optimiser, random state and `step` (SFT steps or RL iterations done), replaced as one."""
+        ...
+
+    def load(self, path: Path) -> int:
+        """-> the step it was saved at; 0 when there is nothing at `path`."""
+        ...
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """What training may change, whole, on the CPU of rank 0; empty elsewhere.  All ranks call it."""
+        ...
+
+
+class Strategy(Protocol):
+    """How a policy is trained: on how many processes, in which precision, where its optimiser lives."""
+
+    ranks: Ranks
+
+    def prepare(
+        self,
+        policy: TokenPolicy,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        grad_clip: float = 1.0,
+    ) -> Trainer:
+        """AdamW over the parameters that require gradients."""
+        ...
+
+    def place(self, policy: TokenPolicy) -> TokenPolicy:
+        """The policy on its device and in its precision, only to act."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """What a run records: name, processes, device, precision."""
         ...

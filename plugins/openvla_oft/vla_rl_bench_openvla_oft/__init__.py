@@ -1,0 +1,1 @@
+"""OpenVLA-OFT and OpenVLA as policies for vla-rl-bench."""

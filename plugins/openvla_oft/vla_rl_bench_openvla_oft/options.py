@@ -1,0 +1,46 @@
+"""What a suite may write beside ``name: openvla-oft``.  Light: imported when the catalog is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """rank 32 and alpha min(rank, 16): OpenVLA-OFT's finetune.py.  dropout 0 there too."""
+
+    rank: int = 32
+    alpha: int = 16
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha < 1:
+            raise ValueError("lora: rank and alpha must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("lora: dropout must be from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class OpenVlaOftOptions:
+    """checkpoint: a local folder or a name on the Hugging Face hub.
+
+    statistics: key of the checkpoint's norm_stats; None: the one that belongs to the column.
+    space: `libero`, `robotwin`, ... of `spaces.py`; None: the one whose dimensions and conventions the environment has.
+    images: cameras, in order; None: the space's.  proprio: whether proprioception is fed; None: the space's.
+    attention: over all tokens, as the checkpoints were trained; `causal` is what stock transformers does.
+    kernel: `flash_attention_2` needs the flash-attn package and a GPU.
+    weights: in which the checkpoint is held; frozen weights may be bfloat16, trained ones keep a float32 master in
+    `strategy`.  lora: train adapters instead of all weights.
+    """
+
+    checkpoint: str
+    statistics: str | None = None
+    space: str | None = None
+    images: tuple[str, ...] | None = None
+    proprio: bool | None = None
+    attention: Literal["bidirectional", "causal"] = "bidirectional"
+    kernel: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    gradient_checkpointing: bool = False
+    weights: Literal["float32", "bfloat16"] = "float32"
+    lora: LoraOptions | None = None

@@ -1,0 +1,34 @@
+"""What this distribution brings to vla-rl-bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vla_rl_bench.entries import PolicyEntry
+from vla_rl_bench.hookspecs import hookimpl
+from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
+
+_REQUIRES = ("torch", "transformers", "peft")
+_INSTALL = 'pip install -e "plugins/openvla_oft"'
+
+
+@hookimpl
+def register_policies() -> Iterator[PolicyEntry]:
+    yield PolicyEntry(
+        name="openvla-oft",
+        summary="OpenVLA-OFT with its token head: a chunk of actions in one forward (arXiv 2502.19645)",
+        make="vla_rl_bench_openvla_oft.policy:make",
+        options=OpenVlaOftOptions,
+        requires=_REQUIRES,
+        install=_INSTALL,
+        memory="vla_rl_bench_openvla_oft.memory:memory",
+    )
+    yield PolicyEntry(
+        name="openvla",
+        summary="OpenVLA: one action, its seven tokens drawn one after another (arXiv 2406.09246)",
+        make="vla_rl_bench_openvla_oft.policy:make_autoregressive",
+        options=OpenVlaOftOptions,
+        requires=_REQUIRES,
+        install=_INSTALL,
+        memory="vla_rl_bench_openvla_oft.memory:memory",
+    )
