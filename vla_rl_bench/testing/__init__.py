@@ -1,9 +1,23 @@
 """Conformance tests that plugin authors subclass; they need pytest."""
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-pytest.register_assert_rewrite("vla_rl_bench.testing.environments")
+pytest.register_assert_rewrite("vla_rl_bench.testing.environments", "vla_rl_bench.testing.policies")
 
 from vla_rl_bench.testing.environments import EnvironmentContract  # noqa: E402
 
-__all__ = ["EnvironmentContract"]
+if TYPE_CHECKING:
+    from vla_rl_bench.testing.policies import PolicyContract as PolicyContract
+
+__all__ = ["EnvironmentContract", "PolicyContract"]
+
+
+def __getattr__(name: str) -> Any:
+    """`PolicyContract` is imported when it is asked for: it needs torch, which an environment's tests do not."""
+    if name == "PolicyContract":
+        from vla_rl_bench.testing.policies import PolicyContract
+
+        return PolicyContract
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
