@@ -82,6 +82,10 @@ def test_hook_register_objectives() -> None:
     check_catalog_hook("objectives", "register_objectives", entries.ObjectiveEntry("plain", "no clip", "rl:plain"))
 
 
+def test_hook_register_strategies() -> None:
+    check_catalog_hook("strategies", "register_strategies", entries.StrategyEntry("mesh", "many", "mesh:make"))
+
+
 def test_hook_register_trackers() -> None:
     check_catalog_hook("trackers", "register_trackers", entries.TrackerEntry("quiet", "nothing", Quiet))
 

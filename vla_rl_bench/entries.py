@@ -52,8 +52,8 @@ class EnvironmentEntry:
 class PolicyEntry:
     """`make` refers to ``make(spec: EnvironmentSpec, options, seed: int) -> TokenPolicy``.
 
-    memory: refers to ``memory(options, gpus: int, strategy: str) -> str``, what `show NAME --memory` prints; strategy is
-    ``single``, ``deepspeed-zero1``, ``deepspeed-zero2`` or ``deepspeed-zero3``.
+    memory: refers to ``memory(options, gpus: int, strategy: str) -> str``, what `show NAME --memory` prints; strategy
+    is ``single``, ``deepspeed-zero1``, ``deepspeed-zero2`` or ``deepspeed-zero3``.
     """
 
     name: str

@@ -144,7 +144,10 @@ class Trainer(Protocol):
     """A policy with its optimiser, wherever their tensors live; made by `Strategy.prepare`.
 
     A mini-batch is `backward` once for each micro-batch, then `step`.  Every rank makes the same number of calls.
+    policy: for its sizes, `collate` and the like; to act, see `acting`.
     """
+
+    policy: TokenPolicy
 
     @property
     def steps_taken(self) -> int:

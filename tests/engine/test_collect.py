@@ -13,6 +13,7 @@ from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.engine.collect import Collected, _Draw, collect, training_start
 from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.ranks import Alone
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
@@ -33,7 +34,9 @@ def gather(policy: Any, slots: int, tricks: list[object], wanted: int, most: int
     pool.forward_rows = 1  # type: ignore[assignment]
     start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
     key = ("rollout", 0, 1)
-    return collect(pool, Actor(policy, 1.6), Engine(tricks), start_of, key=key, wanted=wanted, most=most, size=2)
+    return collect(
+        pool, Actor(policy, 1.6), Engine(tricks), start_of, Alone(), key=key, wanted=wanted, most=most, size=2
+    )
 
 
 @pytest.mark.parametrize("slots", [1, 3, 8])
@@ -78,7 +81,7 @@ def test_starts_go_round_the_tasks() -> None:
 @given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(1, 8), st.integers(1, 30), st.randoms())
 def test_any_order_of_ending_gives_the_same_batch(keep: list[bool], wanted: int, most: int, random: Any) -> None:
     """Episodes end in any order; the batch is the shortest prefix of the launch order with `wanted` kept groups."""
-    draw = _Draw(lambda group: Start(0, group), ("k",), lambda group: keep[group.index], wanted, most, 2)
+    draw = _Draw(lambda group: Start(0, group), ("k",), lambda group: keep[group.index], wanted, range(most), 2)
     playing: list[Episode] = []
     while True:
         while (episode := draw.next_episode()) is not None:

@@ -11,10 +11,13 @@ import torch
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.builtin.nano.options import NanoOptions
 from vla_rl_bench.builtin.nano.policy import make as make_policy
+from vla_rl_bench.builtin.strategies.options import SingleOptions
+from vla_rl_bench.builtin.strategies.single import Single
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.config.schema import SftConfig
 from vla_rl_bench.engine import demonstrations
+from vla_rl_bench.engine.ranks import Alone
 from vla_rl_bench.engine.sft import Windows, chunk_labels, fine_tune, learning_rate
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.pool import InProcessPool
@@ -77,7 +80,8 @@ def test_a_resumed_fine_tuning_is_the_uninterrupted_one(pool: InProcessPool, tmp
             if done == stop_after:
                 raise KeyboardInterrupt
 
-        fine_tune(policy, windows, CONFIG, 0, path, progress)
+        trainer = Single(SingleOptions()).prepare(policy, weight_decay=CONFIG.weight_decay)
+        fine_tune(trainer, windows, CONFIG, 0, Alone(), path, progress)
         return policy.state_dict()
 
     whole = train(tmp_path / "a.pt", None)

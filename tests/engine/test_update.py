@@ -10,8 +10,12 @@ import torch
 
 from tests.engine.conftest import recipe
 from vla_rl_bench.algorithms.objectives import clipped
+from vla_rl_bench.builtin.strategies.acting import Placed
+from vla_rl_bench.builtin.strategies.options import SingleOptions
+from vla_rl_bench.builtin.strategies.single import Single, SingleTrainer
 from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.update import Batch, minibatches, pack, steps_taken, update
+from vla_rl_bench.engine.ranks import Alone, parts_of
+from vla_rl_bench.engine.update import Batch, minibatches, pack, update
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
@@ -19,6 +23,7 @@ from vla_rl_bench.types import ClipRange, Group, Start
 
 CLIP = ClipRange(0.2, 0.28)
 TEMPERATURE = 1.6
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -62,28 +67,84 @@ def gradients(policy: Any) -> dict[str, torch.Tensor]:
     return {name: value.grad.clone() for name, value in policy.named_parameters() if value.grad is not None}
 
 
+class Kept(SingleTrainer):
+    """A trainer that remembers the gradients of its last step."""
+
+    def step(self, learning_rate: float, grad_clip: float) -> float:
+        self.gradients = gradients(self.module)
+        return super().step(learning_rate, grad_clip)
+
+
+class Half:
+    """One of two ranks, whose gathering gives its own part only: what each adds can be looked at alone."""
+
+    world = 2
+
+    def __init__(self, rank: int) -> None:
+        self.rank, self.main = rank, rank == 0
+
+    def gather(self, item: Any) -> list[Any]:
+        return [item]
+
+    def agree(self, item: Any) -> Any:
+        return item
+
+
+@pytest.mark.parametrize("microbatch", [3, 5])
+def test_the_ranks_gradients_add_up_to_the_whole(
+    groups: list[Group], pool: InProcessPool, policy: Any, microbatch: int
+) -> None:
+    def gradient_of(ranks: Any) -> dict[str, torch.Tensor]:
+        still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
+        config = recipe(minibatch=6, microbatch=microbatch, grad_clip=1e9, learning_rate=1e-20)
+        arguments = (still, packed(groups, pool, policy), config, Engine([]), clipped, ranks)
+        update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=np.random.default_rng(0))
+        return still.gradients
+
+    whole, first, second = (gradient_of(ranks) for ranks in (Alone(), Half(0), Half(1)))
+    for name, value in whole.items():
+        assert not torch.allclose(value, first[name]) or not value.any()
+        torch.testing.assert_close(first[name] + second[name], value, atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 64])
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_ranks_share_every_row_once_in_equally_many_forwards(rows: int, size: int) -> None:
+    class Third(Half):
+        world = 3
+
+    shared = [parts_of(rows, size, Third(rank)) for rank in range(3)]
+    assert len({len(parts) for parts in shared}) == 1
+    assert sorted(int(row) for parts in shared for part in parts for row in part) == list(range(rows))
+    assert max(len(part) for parts in shared for part in parts) <= size
+
+
 @pytest.mark.parametrize("microbatch", [3, 256])
 def test_gradient_is_equation_11(groups: list[Group], pool: InProcessPool, policy: Any, microbatch: int) -> None:
     with torch.no_grad():  # move away from the behaviour policy, so that ratios differ from 1 and some are clipped
         for value in policy.parameters():
             value += 0.02 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
-    long_way(groups, pool, policy).backward()
+    summed = long_way(groups, pool, policy)
+    summed.backward()
+    loss = float(summed.detach())
     expected = gradients(policy)
-    still = torch.optim.SGD(policy.parameters(), lr=0.0)
+    policy.zero_grad()
+    still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
     config = recipe(minibatch=6, microbatch=microbatch, grad_clip=1e9)
     found = update(
-        policy,
         still,
         packed(groups, pool, policy),
         config,
         Engine([]),
         clipped,
+        Alone(),
         temperature=TEMPERATURE,
         clip=CLIP,
         draw=np.random.default_rng(0),
     )
     assert 0 < found["clip_fraction"] < 1
-    for name, value in gradients(policy).items():
+    assert found["loss"] == pytest.approx(loss, abs=1e-6)
+    for name, value in still.gradients.items():
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-3)
 
 
@@ -104,9 +165,9 @@ def test_minibatches_are_whole_trajectories_each_once(groups: list[Group], pool:
 
 
 def test_warmup_counts_optimiser_steps(groups: list[Group], pool: InProcessPool, policy: Any) -> None:
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=1.0)
+    trainer = Single(SingleOptions()).prepare(policy)
     config = recipe(minibatch=3, warmup=4, learning_rate=1e-3)
-    arguments = (policy, optimizer, packed(groups, pool, policy), config, Engine([]), clipped)
+    arguments = (trainer, packed(groups, pool, policy), config, Engine([]), clipped, Alone())
     update(*arguments, temperature=1.0, clip=CLIP, draw=np.random.default_rng(0))
-    assert steps_taken(optimizer) == 2
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 2 / 4)
+    assert trainer.steps_taken == 2
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 2 / 4)

@@ -40,7 +40,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_update_merges(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.update({"a": 1, "b": 1})
-    assert folder.update({"b": 2}) == {"a": 1, "b": 2} == folder.read()
+    folder.update({"b": 2})
+    assert folder.read() == {"a": 1, "b": 2}
+
+
+def test_of_several_processes_one_writes(tmp_path: Path) -> None:
+    reader = RunFolder(tmp_path / "run", writes=False)
+    with reader.lock():
+        reader.update({"a": 1})
+        reader.add_metrics({"iteration": 1})
+        reader.add_episodes([{"iteration": 1}])
+    assert not reader.path.exists()
 
 
 def test_two_processes_never_share_a_run(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vla_rl_bench.builtin.checks import pinned_threads, python_version, torch_build
 from vla_rl_bench.builtin.nano.options import NanoOptions
+from vla_rl_bench.builtin.strategies.options import DeepSpeedOptions, SingleOptions
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tricks.clip_range import ClipRange
 from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
@@ -16,6 +17,7 @@ from vla_rl_bench.entries import (
     EnvironmentEntry,
     ObjectiveEntry,
     PolicyEntry,
+    StrategyEntry,
     TableFormatEntry,
     TrickEntry,
 )
@@ -42,6 +44,24 @@ def register_policies() -> Iterator[PolicyEntry]:
         make="vla_rl_bench.builtin.nano.policy:make",
         options=NanoOptions,
         requires=("torch",),
+    )
+
+
+@hookimpl
+def register_strategies() -> Iterator[StrategyEntry]:
+    yield StrategyEntry(
+        name="single",
+        summary="one process, plain torch: a CPU or one GPU",
+        make="vla_rl_bench.builtin.strategies.single:make",
+        options=SingleOptions,
+    )
+    yield StrategyEntry(
+        name="deepspeed",
+        summary="several processes started by torchrun, ZeRO 1, 2 or 3",
+        make="vla_rl_bench.builtin.strategies.deepspeed:make",
+        options=DeepSpeedOptions,
+        requires=("deepspeed",),
+        install="pip install -e '.[deepspeed]'",
     )
 
 

@@ -20,6 +20,7 @@ def problems(suite: Suite, catalog: Catalog) -> Problems:
     """Everything wrong with a suite that is well-formed by itself, as (path, what)."""
     yield from _environment(suite, catalog)
     yield from _plugin(catalog, "policies", suite.policy, ("policy",), "options")
+    yield from _plugin(catalog, "strategies", suite.strategy, ("strategy",), "options")
     yield from _columns(suite)
     yield from _twice(suite.seeds, ("seeds",), "seed")
     yield from _arms(suite, catalog)

@@ -52,9 +52,13 @@ class EnvironmentConfig(Named):
 
 
 class DemonstrationsConfig(Strict):
-    """per_task: demonstrations a task, made by the environment's expert from the demonstration starts."""
+    """per_task: demonstrations a task, made by the environment's expert from the demonstration starts.
+
+    source: a file or folder of people's own demonstrations instead, in a format that the environment reads.
+    """
 
     per_task: Annotated[int, Field(ge=0)]
+    source: str | None = None
 
 
 class SftConfig(Strict):
@@ -68,6 +72,7 @@ class SftConfig(Strict):
     grad_clip: Rate = 1.0
     proprio_noise: Annotated[float, Field(ge=0)] = 0.0  # standard deviation added to the proprioception
     checkpoint_every: Positive = 100
+    microbatch: Positive = 256  # chunks in one forward; changes memory, not the result
 
 
 class CurveConfig(Strict):
@@ -206,6 +211,7 @@ class Suite(Strict):
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     tasks: dict[Column, tuple[int, ...]] = {}  # a column's tasks by index; all where it is not named
     policy: Named
+    strategy: Named = Named(name="single")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
     evaluation: EvaluationConfig

@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from vla_rl_bench.config.schema import Sampling, sampling_name
-from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.interfaces import Ranks, TokenPolicy
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
@@ -46,16 +44,19 @@ def evaluate(
     pool: Pool,
     policy: TokenPolicy,
     evaluation: Evaluation,
+    ranks: Ranks,
     *,
     iteration: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
-    """-> a record an episode, in the order of `Evaluation.episodes`."""
-    assert isinstance(policy, nn.Module)
-    policy.eval()
+    """-> a record an episode, in the order of `Evaluation.episodes`; each rank plays its share and gets all records.
+
+    policy: in eval mode, on its device.
+    """
     temperature = None if isinstance(evaluation.sampling, str) else evaluation.sampling.temperature
     episodes = evaluation.episodes()
-    waiting = iter(episodes)
+    mine = episodes[ranks.rank :: ranks.world]
+    waiting = iter(mine)
     records: dict[tuple[Any, ...], dict[str, Any]] = {}
     for episode, trajectory in roll_out(pool, Actor(policy, temperature), lambda: next(waiting, None), keep=False):
         records[episode.key] = {
@@ -72,7 +73,9 @@ def evaluate(
             "events": list(trajectory.events),
             "protocol": pool.contract.protocol,
         }
-        progress(len(records), len(episodes))
+        progress(len(records), len(mine))
+    for others in ranks.gather(records):
+        records |= others
     return [records[episode.key] for episode in episodes]
 
 

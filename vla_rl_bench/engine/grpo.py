@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vla_rl_bench import events, seeding
 from vla_rl_bench.config.schema import RlConfig
-from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.engine.collect import Collected, collect, training_start
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import Engine, Event
 from vla_rl_bench.engine.update import Objective, pack, update
-from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.results.store import RunFolder, append_lines, keep_lines
+from vla_rl_bench.interfaces import Ranks, Trainer
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import ACTIVITIES, Pool
 from vla_rl_bench.types import ClipRange, SamplingParams
@@ -34,7 +33,8 @@ class Training:
 
     run: str
     folder: RunFolder
-    policy: TokenPolicy
+    trainer: Trainer
+    ranks: Ranks
     pool: Pool
     engine: Engine
     config: RlConfig
@@ -46,43 +46,45 @@ class Training:
     curve: Evaluation | None
     progress: Callable[[str, int, int], None]
 
+    def notify(self, event: Event) -> None:
+        """Tell the observers, once for all ranks."""
+        if self.ranks.main:
+            self.engine.notify(event)
+
 
 def train(training: Training) -> None:
     """Run, or resume, all iterations.  The policy is trained in place; each iteration ends with a checkpoint."""
-    config, policy = training.config, training.policy
-    assert isinstance(policy, nn.Module)
-    optimizer = torch.optim.AdamW(
-        policy.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
-    )
+    config = training.config
     path = training.folder.checkpoint_path("rl")
-    done = checkpoint.load_checkpoint(path, policy, optimizer)
+    done = training.trainer.load(path)
     _cut_to(training.folder, done)
     if done == 0:
         _curve_point(training, 0)
     for iteration in range(done + 1, config.iterations + 1):
-        metrics = _iterate(training, optimizer, iteration)
-        append_lines(training.folder.metrics_path, [metrics])
-        training.engine.notify(events.UpdateEnd(training.run, iteration, bool(metrics["skipped"]), _numbers(metrics)))
+        metrics = _iterate(training, iteration)
+        training.folder.add_metrics(metrics)
+        training.notify(events.UpdateEnd(training.run, iteration, bool(metrics["skipped"]), _numbers(metrics)))
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
-            checkpoint.save_checkpoint(path, iteration, policy, optimizer)
-            training.engine.notify(events.CheckpointSaved(training.run, iteration, path))
+            training.trainer.save(path, iteration)
+            training.notify(events.CheckpointSaved(training.run, iteration, path))
         training.progress(_summary(metrics), iteration, config.iterations)
 
 
 def _cut_to(folder: RunFolder, done: int) -> None:
     """Forget what was written after the checkpoint."""
-    keep_lines(folder.metrics_path, lambda record: record["iteration"] <= done)
-    keep_lines(folder.episodes_path, lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
+    folder.keep_metrics(lambda record: record["iteration"] <= done)
+    folder.keep_episodes(lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
 
 
-def _iterate(training: Training, optimizer: torch.optim.Optimizer, iteration: int) -> dict[str, Any]:
+def _iterate(training: Training, iteration: int) -> dict[str, Any]:
     started, before = time.perf_counter(), training.pool.seconds
     sampling = training.engine.sampling_params(iteration, SamplingParams(temperature=1.0))
-    actor = Actor(training.policy, sampling.temperature)
-    batch = _roll_out(training, actor, iteration)
+    with training.trainer.acting() as policy:
+        actor = Actor(policy, sampling.temperature)
+        batch = _roll_out(training, actor, iteration)
     rolled = time.perf_counter()
     busy = {name: training.pool.seconds.get(name, 0.0) - before.get(name, 0.0) for name in ACTIVITIES}
-    learned = _learn(training, optimizer, batch, sampling.temperature, iteration)
+    learned = _learn(training, batch, sampling.temperature, iteration)
     updated = time.perf_counter()
     _curve_point(training, iteration)
     return {
@@ -119,28 +121,25 @@ def _seconds(pool: Pool, busy: dict[str, float], policy: float, rollout: float, 
 
 def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
     config, seed = training.config, training.seed
-    assert isinstance(training.policy, nn.Module)
-    training.policy.eval()
     draws = training.engine.draw_limit(iteration, 1.0)
     batch = collect(
         training.pool,
         actor,
         training.engine,
         partial(training_start, training.tasks, training.bounds, seed, iteration),
+        training.ranks,
         key=("rollout", seed, iteration),
         wanted=config.groups,
         most=round(draws * config.groups),
         size=config.group_size,
     )
-    training.engine.notify(
+    training.notify(
         events.RolloutEnd(training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories)
     )
     return batch
 
 
-def _learn(
-    training: Training, optimizer: torch.optim.Optimizer, collected: Collected, temperature: float, iteration: int
-) -> dict[str, float]:
+def _learn(training: Training, collected: Collected, temperature: float, iteration: int) -> dict[str, float]:
     """The update on what was kept; nothing when nothing was."""
     clip = training.engine.clip_range(iteration, BASELINE_CLIP)
     if not collected.groups:
@@ -148,14 +147,14 @@ def _learn(
     returns = torch.from_numpy(np.stack([group.returns for group in collected.groups]))
     advantages = training.engine.advantages(returns, training.advantage)
     instructions = [task.instruction for task in training.pool.contract.tasks]
-    batch = pack(collected.groups, advantages, instructions, training.policy)
+    batch = pack(collected.groups, advantages, instructions, training.trainer.policy)
     found = update(
-        training.policy,
-        optimizer,
+        training.trainer,
         batch,
         training.config,
         training.engine,
         training.objective,
+        training.ranks,
         temperature=temperature,
         clip=clip,
         draw=seeding.generator("minibatches", training.seed, iteration),
@@ -169,9 +168,10 @@ def _curve_point(training: Training, iteration: int) -> None:
         return
     if iteration % config.every and iteration != training.config.iterations:
         return
-    records = evaluate(training.pool, training.policy, training.curve, iteration=iteration)
-    append_lines(training.folder.episodes_path, records)
-    training.engine.notify(
+    with training.trainer.acting() as policy:
+        records = evaluate(training.pool, policy, training.curve, training.ranks, iteration=iteration)
+    training.folder.add_episodes(records)
+    training.notify(
         events.EvaluationEnd(training.run, iteration, str(records[0]["sampling"]), successes(records), len(records))
     )
 

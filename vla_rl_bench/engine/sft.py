@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
 
 from vla_rl_bench import seeding
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.config.schema import SftConfig
-from vla_rl_bench.engine import checkpoint
-from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.engine.ranks import parts_of
+from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, FloatArray, Observation
 
 
@@ -56,53 +55,42 @@ def learning_rate(step: int, config: SftConfig) -> float:
 
 
 def fine_tune(
-    policy: TokenPolicy,
+    trainer: Trainer,
     windows: Windows,
     config: SftConfig,
     seed: int,
+    ranks: Ranks,
     save_to: Path,
     progress: Callable[[int, int], None],
 ) -> float:
     """Train in place, resuming from the checkpoint at `save_to` -> the last loss, nats a token."""
-    module = _module(policy)
-    module.train()
-    optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    first = checkpoint.load_checkpoint(save_to, module, optimizer)
+    first = trainer.load(save_to)
     loss = math.nan
     for step in range(first, config.steps):
-        loss = _step(policy, module, windows, config, seed, step, optimizer)
+        loss = _step(trainer, windows, config, seed, step, ranks)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            checkpoint.save_checkpoint(save_to, step + 1, module, optimizer)
+            trainer.save(save_to, step + 1)
         progress(step + 1, config.steps)
     return loss
 
 
-def _step(
-    policy: TokenPolicy,
-    module: nn.Module,
-    windows: Windows,
-    config: SftConfig,
-    seed: int,
-    step: int,
-    optimizer: torch.optim.Optimizer,
-) -> float:
+def _step(trainer: Trainer, windows: Windows, config: SftConfig, seed: int, step: int, ranks: Ranks) -> float:
+    """-> the mini-batch's mean cross-entropy, over all ranks."""
     draw = seeding.generator("sft", seed, step)
     observations, instructions, tokens = windows.batch(draw.integers(len(windows), size=config.batch_size))
     if config.proprio_noise:
         noise = draw.normal(scale=config.proprio_noise, size=observations.proprio.shape).astype(np.float32)
         observations = Observation(observations.images, observations.proprio + noise)
-    logits = policy.forward(policy.collate(observations, instructions))
-    loss = functional.cross_entropy(logits.flatten(0, 1), tokens.to(logits.device).flatten())
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(module.parameters(), config.grad_clip)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, config)
-    optimizer.step()
-    return float(loss.detach())
-
-
-def _module(policy: TokenPolicy) -> nn.Module:
-    if not isinstance(policy, nn.Module):
-        raise TypeError(f"{type(policy).__name__} is not a torch.nn.Module, and a policy must be one")
-    return policy
+    parts = parts_of(config.batch_size, config.microbatch, ranks)
+    total = 0.0
+    for number, part in enumerate(parts):
+        rows = part if len(part) else np.zeros(1, np.int64)  # forward something, since the other ranks do
+        labels = tokens[rows]
+        inputs = trainer.policy.collate(observations[rows], [instructions[row] for row in rows])
+        logits = trainer.forward(inputs | {"tokens": labels})
+        loss = functional.cross_entropy(logits.flatten(0, 1), labels.to(logits.device).flatten())
+        loss = loss * (len(part) / config.batch_size)
+        trainer.backward(loss, last=number == len(parts) - 1)
+        total += float(loss.detach())
+    trainer.step(learning_rate(step, config), config.grad_clip)
+    return sum(ranks.gather(total))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from vla_rl_bench.algorithms.aggregation import AGGREGATES
 from vla_rl_bench.algorithms.masks import executed_tokens
@@ -16,7 +16,8 @@ from vla_rl_bench.algorithms.objectives import clipped_tokens
 from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.engine.ranks import parts_of
+from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
 from vla_rl_bench.types import ClipRange, Group, Observation
 
 Objective = Callable[[Tensor, Tensor, Tensor, ClipRange], Tensor]
@@ -41,6 +42,22 @@ class Batch:
     @property
     def trajectories(self) -> int:
         return len(self.advantages)
+
+    def part(self, rows: NDArray[np.int64]) -> Batch:
+        """Some of the chunks; the trajectories keep their numbers."""
+        return replace(
+            self,
+            observations=self.observations[rows],
+            instructions=[self.instructions[row] for row in rows],
+            tokens=self.tokens[rows],
+            old_logprobs=self.old_logprobs[rows],
+            mask=self.mask[rows],
+            trajectory=self.trajectory[rows],
+        )
+
+    def unexecuted(self) -> Batch:
+        """The same chunks as if no action of them had been executed."""
+        return replace(self, mask=torch.zeros_like(self.mask))
 
 
 def pack(groups: Sequence[Group], advantages: Tensor, instructions: Sequence[str], policy: TokenPolicy) -> Batch:
@@ -68,69 +85,71 @@ def minibatches(batch: Batch, size: int, draw: np.random.Generator) -> Iterator[
 
 
 def update(
-    policy: TokenPolicy,
-    optimizer: torch.optim.Optimizer,
+    trainer: Trainer,
     batch: Batch,
     config: RlConfig,
     engine: Engine,
     objective: Objective,
+    ranks: Ranks,
     *,
     temperature: float,
     clip: ClipRange,
     draw: np.random.Generator,
 ) -> dict[str, float]:
-    """One epoch, an optimiser step a mini-batch -> metrics averaged over executed tokens (grad_norm: over steps)."""
-    assert isinstance(policy, nn.Module)
-    policy.train()
+    """One epoch, an optimiser step a mini-batch -> metrics averaged over executed tokens (loss and grad_norm:
+    over optimiser steps).
+
+    Every rank has the whole batch and forwards its share of each mini-batch.
+    """
     sums: dict[str, float] = {}
     norms = []
     for rows in minibatches(batch, config.minibatch, draw):
-        optimizer.zero_grad(set_to_none=True)
         _, local = torch.unique(batch.trajectory[rows], return_inverse=True)
         weights = AGGREGATES[config.aggregate](batch.mask[rows], local)
-        for part in torch.arange(len(rows)).split(config.microbatch):
-            found = _backward(policy, batch, rows[part.numpy()], weights[part], engine, objective, temperature, clip)
+        parts = parts_of(len(rows), config.microbatch, ranks)
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            share = batch.part(rows[part]), weights[part]
+            if not len(part):  # forward something, since the other ranks do, and count nothing
+                share = batch.part(rows[:1]).unexecuted(), torch.zeros_like(weights[:1])
+            found = _backward(trainer, *share, engine, objective, temperature, clip, last=last)
             sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
-        norms.append(float(nn.utils.clip_grad_norm_(policy.parameters(), config.grad_clip)))
-        warm = min(1.0, (steps_taken(optimizer) + 1) / max(config.warmup, 1))
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * warm
-        optimizer.step()
+        warm = min(1.0, (trainer.steps_taken + 1) / max(config.warmup, 1))
+        norms.append(trainer.step(config.learning_rate * warm, config.grad_clip))
     tokens = float(batch.mask.sum())
+    everyone = ranks.gather(sums)
+    sums = {name: sum(one[name] for one in everyone) for name in sums}
+    loss = sums.pop("loss") / len(norms)
     means = {name: value / tokens for name, value in sums.items()}
-    return means | {"grad_norm": float(np.mean(norms)), "updates": float(len(norms))}
+    return means | {"loss": loss, "grad_norm": float(np.mean(norms)), "updates": float(len(norms))}
 
 
 def _backward(
-    policy: TokenPolicy,
+    trainer: Trainer,
     batch: Batch,
-    rows: NDArray[np.int64],
     weights: Tensor,
     engine: Engine,
     objective: Objective,
     temperature: float,
     clip: ClipRange,
+    *,
+    last: bool,
 ) -> dict[str, float]:
-    """Add a micro-batch's gradient -> sums over its executed tokens."""
-    logits = policy.forward(policy.collate(batch.observations[rows], [batch.instructions[row] for row in rows]))
-    logprobs = token_logprobs(logits, batch.tokens[rows].to(logits.device), temperature).cpu()
+    """Add a micro-batch's gradient -> sums over its executed tokens.  batch: the micro-batch alone."""
+    inputs = trainer.policy.collate(batch.observations, batch.instructions)
+    logits = trainer.forward(inputs | {"tokens": batch.tokens})
+    logprobs = token_logprobs(logits, batch.tokens.to(logits.device), temperature).cpu()
     entropy = token_entropy(logits, temperature).cpu()
-    old, mask = batch.old_logprobs[rows], batch.mask[rows]
-    advantages = batch.advantages[batch.trajectory[rows]][:, None].expand_as(logprobs)
+    old, mask = batch.old_logprobs, batch.mask
+    advantages = batch.advantages[batch.trajectory][:, None].expand_as(logprobs)
     loss = -(objective(logprobs, old, advantages, clip) * weights).sum()
     for term in engine.loss_terms(logprobs=logprobs, entropy=entropy, mask=mask).values():
         loss = loss + term * weights.sum()  # the micro-batch's share of the mini-batch
-    loss.backward()
+    trainer.backward(loss, last=last)
     with torch.no_grad():
         return {
+            "loss": float(loss.detach()),
             "entropy": float((entropy * mask).sum()),
             "clip_fraction": float((clipped_tokens(logprobs, old, advantages, clip) * mask).sum()),
             "kl": float(((old - logprobs) * mask).sum()),
         }
-
-
-def steps_taken(optimizer: torch.optim.Optimizer) -> int:
-    """Optimiser steps so far, from the optimiser's own state, so that it survives a checkpoint."""
-    for state in optimizer.state.values():
-        return int(state["step"])
-    return 0

@@ -71,10 +71,10 @@ def keep_lines(path: Path, keep: Callable[[Record], bool]) -> None:
 
 
 class RunFolder:
-    """The folder of one run."""
+    """The folder of one run.  writes: whether this process is the one that writes; of several, one does."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
 
     @property
     def record_path(self) -> Path:
@@ -100,17 +100,36 @@ class RunFolder:
         """``run.json``, or an empty record."""
         return read_json(self.record_path) if self.record_path.exists() else {}
 
-    def update(self, changes: Mapping[str, Any]) -> Record:
-        record = self.read() | dict(changes)
-        write_json(self.record_path, record)
-        return record
+    def update(self, changes: Mapping[str, Any]) -> None:
+        if self.writes:
+            write_json(self.record_path, self.read() | dict(changes))
+
+    def add_metrics(self, record: Record) -> None:
+        if self.writes:
+            append_lines(self.metrics_path, [record])
+
+    def add_episodes(self, records: list[Record]) -> None:
+        if self.writes:
+            append_lines(self.episodes_path, records)
+
+    def keep_metrics(self, keep: Callable[[Record], bool]) -> None:
+        if self.writes:
+            keep_lines(self.metrics_path, keep)
+
+    def keep_episodes(self, keep: Callable[[Record], bool]) -> None:
+        if self.writes:
+            keep_lines(self.episodes_path, keep)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Only one process works on a run; the lock goes with the process, however it ends.
 
-        What a killed writer left half-written under a temporary name is cleared away.
+        What a killed writer left half-written under a temporary name is cleared away.  Who does not write takes no
+        lock.
         """
+        if not self.writes:
+            yield
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:
             try:

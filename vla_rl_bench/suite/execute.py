@@ -18,22 +18,22 @@ def execute(job: Job, catalog: Catalog, report: Report) -> None:
     torch.set_num_threads(job.suite.runtime.threads)
     folder = job.run_folder
     with folder.lock():
-        if job.complete:
-            return
         workshop = Workshop(job, catalog, report)
+        if workshop.ranks.agree(job.complete):
+            return
         folder.update(workshop.identity() | {"status": "running"})
-        workshop.engine.notify(events.RunStart(job.run.id, folder.path, dict(job.run.recipe)))
+        workshop.notify(events.RunStart(job.run.id, folder.path, dict(job.run.recipe)))
         started = time.time()
         try:
             workshop.train()
             workshop.evaluate()
         except BaseException as error:
             folder.update({"status": "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"})
-            workshop.engine.notify(events.RunEnd(job.run.id, folder.path, "failed"))
+            workshop.notify(events.RunEnd(job.run.id, folder.path, "failed"))
             raise
         finally:
             workshop.close()
         timings = folder.read().get("timings", {})
         timings["wall_seconds"] = round(timings.get("wall_seconds", 0.0) + time.time() - started, 1)
         folder.update({"status": "complete", "timings": timings, "observer_errors": workshop.engine.observer_errors})
-        workshop.engine.notify(events.RunEnd(job.run.id, folder.path, "complete"))
+        workshop.notify(events.RunEnd(job.run.id, folder.path, "complete"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vla_rl_bench.config.schema import ArmConfig, Suite
+from vla_rl_bench.engine.ranks import launched
 from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.suite.evaluations import missing_evaluations
 from vla_rl_bench.suite.plan import Run
@@ -23,7 +24,8 @@ class Job:
 
     @property
     def run_folder(self) -> RunFolder:
-        return RunFolder(run_path(self.folder, self.run.id))
+        """Of several ranks only the first writes."""
+        return RunFolder(run_path(self.folder, self.run.id), writes=launched()[0] == 0)
 
     @property
     def arm(self) -> ArmConfig:

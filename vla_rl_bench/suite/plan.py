@@ -81,10 +81,13 @@ def _recipe(
         "tasks": list(suite.tasks[column]) if column in suite.tasks else None,
         "seed": seed,
         "parent": parent,
-        "demonstrations": arm.demonstrations.model_dump() if arm.demonstrations else None,
-        "sft": arm.sft.model_dump(exclude=_NO_NUMBER) if arm.sft else None,
+        "demonstrations": arm.demonstrations.model_dump(exclude_none=True) if arm.demonstrations else None,
+        "sft": arm.sft.model_dump(exclude=_NO_NUMBER | {"microbatch"}) if arm.sft else None,
         "rl": _rl(arm.rl, catalog) if arm.rl else None,
     }
+    precision = _resolved(suite.strategy, catalog.strategy(suite.strategy.name).options).get("precision", "float32")
+    if precision != "float32":  # all else about a strategy changes only the rounding of sums
+        recipe["precision"] = precision
     if limit is not None:
         recipe["limit"] = limit
     return recipe

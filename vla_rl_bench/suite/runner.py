@@ -21,6 +21,7 @@ from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.engine.ranks import launched
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.results.store import write_json
 from vla_rl_bench.suite.execute import execute
@@ -55,15 +56,17 @@ def run_suite(
 ) -> Path:
     """As `run`, for a suite in hand.  report: the stem of the report's files (``table``, ``ablation``)."""
     runs = plan(suite, catalog, limit)
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=launched()[0] > 0)
     todo = [Job(suite, one, folder, limit) for one in runs]
     if dry_run:
         _print_plan(todo)
         return folder
     catalog.require(catalog.environment(suite.environment.name))
     catalog.require(catalog.policy(suite.policy.name))
+    catalog.require(catalog.strategy(suite.strategy.name))
     plan_path = folder / ("suite.json" if report == "table" else f"{report}.json")
-    write_json(plan_path, as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
+    if launched()[0] == 0:
+        write_json(plan_path, as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
     missing = [one for one in todo if not one.complete]
     if len(missing) < len(todo):
         console.print(f"{len(todo) - len(missing)} of {len(todo)} runs are complete already", highlight=False)
@@ -73,9 +76,10 @@ def run_suite(
     if limit is not None:
         console.print(f"limited to {limit}: recorded under {folder}, kept out of tables", highlight=False)
         return folder
-    from vla_rl_bench.suite.reporting import write_reports
+    if launched()[0] == 0:
+        from vla_rl_bench.suite.reporting import write_reports
 
-    write_reports(suite, runs, folder, catalog, report)
+        write_reports(suite, runs, folder, catalog, report)
     return folder
 
 
@@ -111,8 +115,9 @@ def _jobs(suite: Suite, catalog: Catalog, asked: int | None) -> int:
 
 def _execute(todo: Sequence[Job], catalog: Catalog, jobs_at_once: int) -> dict[str, str]:
     """-> errors by run id."""
-    with Display(len(todo)) as display:
-        if jobs_at_once == 1 or len(todo) <= 1:
+    rank, world = launched()
+    with Display(len(todo), Console(stderr=True, quiet=rank > 0)) as display:
+        if jobs_at_once == 1 or len(todo) <= 1 or world > 1:
             return _one_by_one(todo, catalog, display.report)
         return _side_by_side(todo, jobs_at_once, display.report)
 
@@ -126,6 +131,8 @@ def _one_by_one(todo: Sequence[Job], catalog: Catalog, report: Report) -> dict[s
         error = _attempt(one, catalog, report)
         if error:
             failed[one.run.id] = error
+            if launched()[1] > 1:  # the other ranks may wait for this one: end, and the launcher ends them
+                break
     return failed
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from vla_rl_bench import entries, events, seeding
 from vla_rl_bench.catalog import Catalog, make_options
-from vla_rl_bench.config.schema import EvaluationConfig, Suite, sampling_name
+from vla_rl_bench.config.schema import EvaluationConfig, RlConfig, SftConfig, Suite, sampling_name
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import Engine, Event
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.interfaces import Strategy, TokenPolicy
 from vla_rl_bench.results.provenance import versions
-from vla_rl_bench.results.store import RunFolder, append_lines, keep_lines
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import spec_summary
 from vla_rl_bench.suite.evaluations import MAIN, evaluation_key, evaluations, missing_evaluations
@@ -36,6 +39,8 @@ class Workshop:
         catalog.require(self.environment)
         self.policy_entry = catalog.policy(job.suite.policy.name)
         catalog.require(self.policy_entry)
+        self.strategy = open_strategy(job.suite, catalog)
+        self.ranks = self.strategy.ranks
         self._report = report
         self._pools: dict[str, Pool] = {}
         self._contract: EnvironmentSpec | None = None
@@ -47,6 +52,11 @@ class Workshop:
 
     def report(self, stage: str, done: int, total: int) -> None:
         self._report(self.job.run.id, stage, done, total)
+
+    def notify(self, event: Event) -> None:
+        """Tell the observers, once for all ranks."""
+        if self.ranks.main:
+            self.engine.notify(event)
 
     # -- the environment
 
@@ -102,71 +112,106 @@ class Workshop:
         return policy
 
     def trained_policy(self) -> TokenPolicy:
+        """The run's policy, ready to act."""
         policy = self.new_policy()
         checkpoint.load_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
-        return policy
+        return self.strategy.place(policy)
 
     # -- the stages
 
     def train(self) -> None:
-        if self.folder.policy_path.exists():
+        if self.ranks.agree(self.folder.policy_path.exists()):
             return
         policy = self.new_policy()
         if self.job.run.parent:
             parent = RunFolder(run_path(self.job.folder, self.job.run.parent))
             checkpoint.load_policy(parent.policy_path, policy)  # type: ignore[arg-type]
+        state = checkpoint.trained_state(policy)  # type: ignore[arg-type]
         if self.job.arm.sft:
-            self._sft(policy)
+            state = self._sft(policy, self.job.arm.sft)
+            if self.job.arm.rl:  # another optimiser; the policy may lie in pieces with the first one
+                policy = self.new_policy()
+                self._adopt(policy, state)
         if self.job.arm.rl:
-            self._rl(policy)
-        checkpoint.save_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
-        for stage in ("sft", "rl"):
-            self.folder.checkpoint_path(stage).unlink(missing_ok=True)
+            state = self._rl(policy, self.job.arm.rl)
+        if self.ranks.main:
+            checkpoint.save_state(self.folder.policy_path, state)
+            for stage in ("sft", "rl"):
+                checkpoint.forget(self.folder.checkpoint_path(stage))
+        self.ranks.agree(None)  # nobody goes on before the policy is there
 
-    def _sft(self, policy: TokenPolicy) -> None:
-        config, pool = self.job.arm.sft, self.pool()
-        assert config is not None
+    def _adopt(self, policy: TokenPolicy, state: dict[str, Tensor]) -> None:
+        whole = self.ranks.agree(state)
+        checkpoint.load_trained_state(policy, whole, self.folder.path)  # type: ignore[arg-type]
+
+    def _sft(self, policy: TokenPolicy, config: SftConfig) -> dict[str, Tensor]:
         with self.timed("sft_seconds"):
-            windows = sft.Windows(self.demonstrations(), pool.contract, policy)
+            windows = sft.Windows(self.demonstrations(), self.contract, policy)
+            trainer = self.strategy.prepare(policy, weight_decay=config.weight_decay, grad_clip=config.grad_clip)
             sft.fine_tune(
-                policy,
+                trainer,
                 windows,
                 config,
                 self.job.run.seed,
+                self.ranks,
                 self.folder.checkpoint_path("sft"),
                 lambda done, total: self.report("SFT", done, total),
             )
+            return trainer.trained_state()
 
     def demonstrations(self) -> list[Demonstration]:
         """From the suite's shared folder; made first if they are not there."""
-        per_task = self.job.arm.demonstrations.per_task if self.job.arm.demonstrations else 0
+        config = self.job.arm.demonstrations
+        per_task = config.per_task if config else 0
+        if config and config.source:
+            return self._own_demonstrations(Path(config.source), per_task)
         recipe = {name: self.job.run.recipe[name] for name in ("environment", "column", "tasks", "seed")}
         contract = self.contract
         key = digest([recipe, per_task, contract.protocol])
         path = self.job.folder / "demonstrations" / f"{self.job.run.column}-s{self.job.run.seed}-{key}.npz"
-        if not path.exists():
+        if self.ranks.main and not path.exists():
             self.report("demonstrations", 0, 1)
             with self.timed("demonstration_seconds"):
                 bounds, tasks = self.bounds(contract, "demonstration"), self.tasks(contract)
                 shown = demonstrations.collect(self.pool(), bounds, tasks, per_task, self.job.run.seed)
                 demonstrations.save(path, shown)
+        self.ranks.agree(None)  # the others wait for the file
         self.folder.update({"demonstrations": path.name})
         return demonstrations.load(path)
 
-    def _rl(self, policy: TokenPolicy) -> None:
-        config, pool = self.job.arm.rl, self.pool()
-        assert config is not None
+    def _own_demonstrations(self, source: Path, per_task: int) -> list[Demonstration]:
+        """What people recorded themselves, read by the environment's plugin."""
+        if self.environment.demonstrations is None:
+            raise UserError(
+                f"demonstrations.source: environment `{self.environment.name}` reads no files; leave it out"
+            )
+        if not source.exists():
+            raise UserError(f"demonstrations.source: there is no {source}")
+        read = entries.load(self.environment.demonstrations)
+        config, contract = self.job.suite.environment, self.contract
+        options = make_options(self.environment.options, config.options, config.name)
+        with self.timed("demonstration_seconds"):
+            found: list[Demonstration] = read(source, contract, self.tasks(contract), per_task, options)
+        self.folder.update({"demonstrations": str(source)})
+        return found
+
+    def _rl(self, policy: TokenPolicy, config: RlConfig) -> dict[str, Tensor]:
+        pool = self.pool()
         curve = None
         if config.curve:
             bounds = self.bounds(pool.contract, self.job.suite.evaluation.starts)
             tasks, seed = self.tasks(pool.contract), self.job.run.seed
             curve = Evaluation(MAIN, "greedy", tasks, bounds, config.curve.per_task, seed)
+        trainer = self.strategy.prepare(
+            policy, betas=config.betas, weight_decay=config.weight_decay, grad_clip=config.grad_clip
+        )
         with self.timed("rl_seconds"):
             grpo.train(
                 grpo.Training(
                     run=self.job.run.id,
                     folder=self.folder,
-                    policy=policy,
+                    trainer=trainer,
+                    ranks=self.ranks,
                     pool=pool,
                     engine=self.engine,
                     config=config,
@@ -179,14 +224,14 @@ class Workshop:
                     progress=self.report,
                 )
             )
+            return trainer.trained_state()
 
     def evaluate(self) -> None:
         """Every evaluation that the record does not vouch for; each is all there or not at all."""
         known = {name: (config, options) for name, config, options in evaluations(self.job.suite)}
-        missing = missing_evaluations(self.job.suite, self.folder.read(), self.job.limit)
+        missing = self.ranks.agree(missing_evaluations(self.job.suite, self.folder.read(), self.job.limit))
         vouched = set(self.folder.read().get("evaluations", {})) - {f"{name}/{sampling}" for name, sampling in missing}
-        keep_lines(
-            self.folder.episodes_path,
+        self.folder.keep_episodes(
             lambda r: r["iteration"] is not None or f"{r['evaluation']}/{r['sampling']}" in vouched,
         )
         for name, sampling in missing:
@@ -203,9 +248,10 @@ class Workshop:
             pool,
             self.trained_policy(),
             Evaluation(name, chosen, tasks, bounds, per_task, self.job.run.seed),
+            self.ranks,
             progress=lambda done, total: self.report(f"evaluation {name} {sampling}", done, total),
         )
-        append_lines(self.folder.episodes_path, records)
+        self.folder.add_episodes(records)
         entry = {
             "key": evaluation_key(config, sampling, options, self.job.limit),
             "starts": config.starts,
@@ -214,7 +260,7 @@ class Workshop:
             "episodes": len(records),
         }
         self.folder.update({"evaluations": self.folder.read().get("evaluations", {}) | {f"{name}/{sampling}": entry}})
-        self.engine.notify(events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records)))
+        self.notify(events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records)))
 
     # -- the record
 
@@ -242,6 +288,7 @@ class Workshop:
             "comparable": contract.comparable,
             "starts": {name: list(bounds) for name, bounds in ranges.items()},
             "environment": spec_summary(contract),
+            "strategy": self.strategy.describe(),
             "versions": versions() | dict(contract.versions),
         }
 
@@ -259,6 +306,19 @@ class Workshop:
     def close(self) -> None:
         while self._pools:
             self._pools.popitem()[1].close()
+
+
+_strategies: dict[str, Strategy] = {}  # made once a process: processes find each other once
+
+
+def open_strategy(suite: Suite, catalog: Catalog) -> Strategy:
+    """The suite's training strategy."""
+    key = digest(suite.strategy.model_dump())
+    if key not in _strategies:
+        entry = catalog.strategy(suite.strategy.name)
+        catalog.require(entry)
+        _strategies[key] = entries.load(entry.make)(make_options(entry.options, suite.strategy.options, "strategy"))
+    return _strategies[key]
 
 
 def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]]:
