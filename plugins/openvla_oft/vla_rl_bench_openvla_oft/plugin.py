@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from vla_rl_bench.entries import PolicyEntry
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
+from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 
-_REQUIRES = ("torch", "transformers", "peft")
+_REQUIRES = ("torch", "transformers", "peft", "tokenizers")
 _INSTALL = 'pip install -e "plugins/openvla_oft"'
 
 
@@ -27,7 +27,7 @@ def register_policies() -> Iterator[PolicyEntry]:
         name="openvla",
         summary="OpenVLA: one action, its seven tokens drawn one after another (arXiv 2406.09246)",
         make="vla_rl_bench_openvla_oft.policy:make_autoregressive",
-        options=OpenVlaOftOptions,
+        options=OpenVlaOptions,
         requires=_REQUIRES,
         install=_INSTALL,
         memory="vla_rl_bench_openvla_oft.memory:memory",

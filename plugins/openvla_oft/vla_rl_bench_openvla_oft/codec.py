@@ -1,0 +1,43 @@
+"""Everything about numbers that leave and enter a policy: actions, their gripper, and proprioception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vla_rl_bench.types import EnvironmentSpec, FloatArray
+from vla_rl_bench_openvla_oft import gripper, statistics
+from vla_rl_bench_openvla_oft.options import OpenVlaOptions
+from vla_rl_bench_openvla_oft.spaces import Space
+from vla_rl_bench_openvla_oft.statistics import Bounds, Proprio
+
+
+@dataclass(frozen=True)
+class Codec:
+    """proprio: None where none is fed."""
+
+    space: Space
+    bounds: Bounds
+    proprio: Proprio | None
+
+    def normalise(self, actions: FloatArray) -> FloatArray:
+        """Environment actions ``[..., D]`` -> [-1, 1], clipped as the training data were."""
+        ours = gripper.to_checkpoint(np.asarray(actions, np.float64), self.space)
+        return np.clip(self.bounds.normalise(ours), -1, 1).astype(np.float32)
+
+    def unnormalise(self, values: FloatArray) -> FloatArray:
+        """``[-1, 1]`` -> environment actions ``[..., D]``."""
+        return gripper.to_environment(self.bounds.unnormalise(values), self.space).astype(np.float32)
+
+
+def codec(
+    found: Mapping[str, Any], options: OpenVlaOptions, space: Space, spec: EnvironmentSpec, *, epsilon: float
+) -> Codec:
+    """found: the checkpoint's statistics."""
+    bounds = statistics.action_bounds(found, options.statistics, space, spec, epsilon=epsilon)
+    wanted = space.proprio if options.proprio is None else options.proprio
+    felt = statistics.proprio(found, options.statistics, space, spec) if wanted else None
+    return Codec(space, bounds, felt)

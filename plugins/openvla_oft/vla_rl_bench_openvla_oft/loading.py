@@ -1,0 +1,110 @@
+"""A checkpoint's folder -> the model; what cannot work is refused here, with the reason and what to type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vla_rl_bench.errors import UserError
+from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
+from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
+from vla_rl_bench_openvla_oft.options import OpenVlaOptions
+from vla_rl_bench_openvla_oft.proprio import PREFIX, load_proprio_projector, stored_names
+
+_WANTED = ("*.json", "*.safetensors", "*.pt", "*.model", "*.txt", "*.py")
+
+
+def resolve(checkpoint: str) -> Path:
+    """A local folder, or the hub's snapshot under this name, fetched where it is not here yet."""
+    folder = Path(checkpoint).expanduser()
+    if folder.is_dir():
+        return folder
+    if not _hub_name(checkpoint):
+        raise UserError(
+            f"policy.checkpoint: no folder {checkpoint}. Name a checkpoint's folder or a name on the hub, or make a "
+            f"small one: python -m vla_rl_bench_openvla_oft.standin {checkpoint}"
+        )
+    return _snapshot(checkpoint)
+
+
+def _hub_name(checkpoint: str) -> bool:
+    """``owner/name``, and not the shape of a path."""
+    return checkpoint.count("/") == 1 and not checkpoint.startswith((".", "~", "/")) and not checkpoint.endswith("/")
+
+
+def _snapshot(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_WANTED)))
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"policy.checkpoint: no folder {name} here, and the hub does not give it ({reason}). Where there is a "
+            f"network: hf download {name} --local-dir FOLDER; then policy.checkpoint: FOLDER"
+        ) from None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of an OpenVLA checkpoint."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UserError(f"policy.checkpoint: {folder} has no config.json. Name the folder of an OpenVLA checkpoint")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}). Take the file from the checkpoint again") from None
+    if config.get("model_type") != "openvla":
+        raise UserError(
+            f"policy.checkpoint: {folder} is a `{config.get('model_type')}` checkpoint, and this policy is `openvla`. "
+            "Name an OpenVLA or OpenVLA-OFT checkpoint"
+        )
+    return config
+
+
+def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaForActionPrediction:
+    """proprio: how many numbers of proprioception are fed; None: no token of it."""
+    read_config(folder)
+    _check_weights(folder)
+    config = OpenVlaConfig.from_pretrained(str(folder))
+    config.use_proprio, config.proprio_dim = proprio is not None, proprio
+    try:
+        loaded: Any = OpenVlaForActionPrediction.from_pretrained(
+            str(folder),
+            config=config,
+            dtype=getattr(torch, options.weights),
+            attn_implementation=options.kernel,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (RuntimeError, ImportError, ValueError) as error:  # shapes that differ, or a kernel that is not installed
+        reason = " ".join(str(error).split())[:400]
+        raise UserError(f"policy.checkpoint: {folder} cannot be loaded: {reason}") from None
+    model: OpenVlaForActionPrediction = loaded[0]
+    _check_complete(folder, loaded[1]["missing_keys"])
+    load_proprio_projector(model, folder)
+    if options.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return model
+
+
+def _check_weights(folder: Path) -> None:
+    if not stored_names(folder):
+        raise UserError(
+            f"policy.checkpoint: {folder} holds no model.safetensors. Copy the checkpoint whole, or convert its "
+            "pytorch_model.bin to safetensors"
+        )
+
+
+def _check_complete(folder: Path, missing: set[str] | list[str]) -> None:
+    """The proprioception projector may lie in a file of its own."""
+    lacking = sorted(name for name in missing if not name.startswith(PREFIX))
+    if lacking:
+        raise UserError(
+            f"policy.checkpoint: {folder} lacks {len(lacking)} of the model's tensors, the first is `{lacking[0]}`. "
+            "Copy the checkpoint whole: every shard and model.safetensors.index.json"
+        )

@@ -1,0 +1,198 @@
+"""Action spaces as data: what a checkpoint was trained on, beside what an environment declares.
+
+The reference chooses them by the environment variable ROBOT_PLATFORM (openvla-oft, prismatic/vla/constants.py), which,
+unset, makes even a LIBERO command line ALOHA's 25 x 14.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.types import EnvironmentSpec, ImageSpec
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint or its surroundings are usable, and probably not as they were meant."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number of proprioception as an environment declares it: the raw value is ``scale * declared + offset``."""
+
+    words: str
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Space:
+    """What surrounds a checkpoint's tokens.  None: whatever the environment has.
+
+    bounds: of norm_stats that [-1, 1] means; ``environment``: the bounds of the environment's action space.
+    gripper, rotation, orientation: conventions, compared with the environment's words.
+    gripper_rule: ``open-one``: the checkpoint's last dimension is 1 open and 0 closed, the environment's -1 and +1.
+    cameras: by rank; a checkpoint of n images takes the first n.  pixels: of the images it was trained on.
+    readings: raw proprioception from the environment's; None: the environment's is raw.
+    """
+
+    name: str
+    chunk: int
+    dimensions: int | None
+    bounds: Literal["q01/q99", "min/max", "environment"]
+    gripper: str | None
+    rotation: str | None
+    gripper_rule: Literal["open-one", "none"]
+    cameras: tuple[str, ...] | None
+    images: int | None
+    orientation: str | None
+    pixels: int | None
+    jpeg: bool
+    crop: bool
+    proprio: bool
+    readings: tuple[Reading, ...] | None = None
+
+
+_PI = 3.141592653589793
+
+LIBERO = Space(
+    name="libero",
+    chunk=8,  # OpenVLA-OFT, constants.py: NUM_ACTIONS_CHUNK of LIBERO
+    dimensions=7,
+    bounds="q01/q99",  # OpenVLA-OFT, constants.py: BOUNDS_Q99
+    gripper="-1 opens, +1 closes",
+    rotation="axis-angle delta",
+    gripper_rule="open-one",  # OpenVLA-OFT: normalize_gripper_action(binarize), then invert_gripper_action
+    cameras=("agentview", "robot0_eye_in_hand"),
+    images=1,  # SimpleVLA-RL, run_openvla_oft_rl_libero.sh: num_images_in_input=1
+    orientation="rotated-180",
+    pixels=256,  # OpenVLA-OFT, run_libero_eval.py: env_img_res
+    jpeg=True,  # as the RLDS data sets were stored
+    crop=True,  # area 0.9, SimpleVLA-RL: center_crop=True
+    proprio=False,  # SimpleVLA-RL, LIBERO
+    readings=(  # OpenVLA-OFT: robot0_eef_pos, axis-angle, robot0_gripper_qpos, raw; the libero plugin scales them
+        Reading("eef_x: (metres from the robot's base - 0.55) / 0.25", 0.25, 0.55),
+        Reading("eef_y: metres from the robot's base / 0.25", 0.25, 0.0),
+        Reading("eef_z: (metres from the robot's base - 0.2) / 0.2", 0.2, 0.2),
+        Reading("eef_axis_angle_x: radians / pi", _PI, 0.0),
+        Reading("eef_axis_angle_y: radians / pi", _PI, 0.0),
+        Reading("eef_axis_angle_z: radians / pi", _PI, 0.0),
+        Reading("gripper_left: (metres - 0.02) / 0.02", 0.02, 0.02),
+        Reading("gripper_right: (metres + 0.02) / 0.02", 0.02, -0.02),
+    ),
+)
+
+ROBOTWIN = Space(
+    name="robotwin",
+    chunk=25,  # SimpleVLA-RL, RoboTwin: 25 x 14
+    dimensions=14,
+    bounds="min/max",  # OpenVLA-OFT, constants.py: BOUNDS of ALOHA
+    gripper="0 closes, 1 opens",
+    rotation="joint positions",
+    gripper_rule="none",
+    cameras=("head_camera", "left_camera", "right_camera"),
+    images=1,  # SimpleVLA-RL, run_openvla_oft_rl_twin2.sh: num_images_in_input=1
+    orientation="upright",
+    pixels=None,  # 240 x 320, squeezed to a square
+    jpeg=False,
+    crop=True,
+    proprio=True,
+)
+
+PLAIN = Space(
+    name="plain",
+    chunk=8,  # LIBERO's
+    dimensions=None,
+    bounds="environment",
+    gripper=None,
+    rotation=None,
+    gripper_rule="none",
+    cameras=None,
+    images=None,
+    orientation=None,
+    pixels=None,
+    jpeg=False,
+    crop=True,
+    proprio=False,
+)
+
+SPACES = {space.name: space for space in (LIBERO, ROBOTWIN, PLAIN)}
+_GUESSED = (LIBERO, ROBOTWIN)  # `plain` fits everything, so it has to be asked for
+
+
+def choose(name: str | None, spec: EnvironmentSpec, images: Sequence[str] | None = None) -> Space:
+    """The space that a suite names, or the one that the environment fits; refused where they disagree."""
+    if name is None:
+        return _fitting(spec, images)
+    if name not in SPACES:
+        raise UserError(f"policy.space: no action space `{name}`.{did_you_mean(name, SPACES)}")
+    space = SPACES[name]
+    for mismatch in mismatches(space, spec, images):
+        raise UserError(f"policy.space: {mismatch}. {_advice(space)}")
+    return space
+
+
+def _fitting(spec: EnvironmentSpec, images: Sequence[str] | None) -> Space:
+    found = {space.name: list(mismatches(space, spec, images)) for space in _GUESSED}
+    for name, reasons in found.items():
+        if not reasons:
+            return SPACES[name]
+    why = "; ".join(reasons[0] for reasons in found.values())
+    raise UserError(f"policy.space: no action space of OpenVLA fits environment `{spec.name}`: {why}. {_advice(None)}")
+
+
+def _advice(space: Space | None) -> str:
+    if space is PLAIN:
+        return "Name cameras that the environment has"
+    return "Choose the environment that the checkpoint was trained for, or `policy.space: plain` to train a new space"
+
+
+def mismatches(space: Space, spec: EnvironmentSpec, images: Sequence[str] | None = None) -> Iterator[str]:
+    """What the space expects and the environment does not declare; each names both sides."""
+    action = spec.action
+    if space.dimensions not in (None, action.dimensions):
+        yield (
+            f"`{space.name}` has actions of {space.dimensions} dimensions, environment `{spec.name}` has "
+            f"{action.dimensions}"
+        )
+    for word, ours, theirs in (
+        ("gripper", space.gripper, action.gripper),
+        ("rotation", space.rotation, action.rotation),
+    ):
+        if ours not in (None, theirs):
+            yield f"`{space.name}` means {word} `{ours}`, environment `{spec.name}` declares `{theirs}`"
+    known = {image.name: image for image in spec.images}
+    for camera in wanted_cameras(space, spec, images):
+        if camera not in known:
+            yield f"`{space.name}` sees camera `{camera}`, environment `{spec.name}` has {', '.join(known) or 'none'}"
+        elif space.orientation not in (None, known[camera].orientation):
+            yield (
+                f"`{space.name}` sees camera `{camera}` {space.orientation}, environment `{spec.name}` gives it "
+                f"{known[camera].orientation}"
+            )
+
+
+def wanted_cameras(space: Space, spec: EnvironmentSpec, images: Sequence[str] | None) -> tuple[str, ...]:
+    if images is not None:
+        return tuple(images)
+    if space.cameras is None:
+        return tuple(image.name for image in spec.images)
+    return space.cameras[: space.images]
+
+
+def cameras(space: Space, spec: EnvironmentSpec, images: Sequence[str] | None) -> tuple[ImageSpec, ...]:
+    """The cameras that a policy looks through, in order; a size that the checkpoint never saw is warned of."""
+    known = {image.name: image for image in spec.images}
+    chosen = tuple(known[name] for name in wanted_cameras(space, spec, images))
+    for one in chosen:
+        if space.pixels is not None and (one.height, one.width) != (space.pixels, space.pixels):
+            warnings.warn(
+                f"camera `{one.name}` renders {one.width}x{one.height}, and checkpoints of space `{space.name}` were "
+                f"trained on {space.pixels}x{space.pixels}. Set environment.image_size: {space.pixels}",
+                CheckpointWarning,
+                stacklevel=2,
+            )
+    return chosen
