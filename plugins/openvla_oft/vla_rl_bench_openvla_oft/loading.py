@@ -88,7 +88,7 @@ def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaF
     _check_complete(folder, loaded[1]["missing_keys"])
     load_proprio_projector(model, folder)
     if options.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[no-untyped-call]
     return model
 
 

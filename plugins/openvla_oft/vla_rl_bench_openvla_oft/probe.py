@@ -49,7 +49,7 @@ def judge(mass: float, folder: Path) -> None:
     if mass < WARN_BELOW:
         warnings.warn(
             f"{folder}: lm_head puts {mass:.2g} of its probability on the 256 action tokens (uniform: 0.008, trained: "
-            "nearly 1). Untrained here, or wrong weights: train it by SFT before RL",
+            "nearly 1). Random or wrong weights, or a head that was never trained: expect nothing of it before SFT",
             CheckpointWarning,
             stacklevel=2,
         )

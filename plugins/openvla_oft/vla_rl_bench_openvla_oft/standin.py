@@ -87,10 +87,10 @@ def write(
 def config(size: Size, pixels: int, proprio: int | None) -> OpenVlaConfig:
     """openvla-7b's config.json, with sizes of its own."""
     tower = {"embed_dim": size.vision, "depth": size.depth, "num_heads": 2, "mlp_ratio": 2.0}
-    settings: dict[str, Any] = dict(
-        stand_in=LABEL,
-        architectures=["OpenVLAForActionPrediction"],
-        text_config={
+    settings: dict[str, Any] = {
+        "stand_in": LABEL,
+        "architectures": ["OpenVLAForActionPrediction"],
+        "text_config": {
             "model_type": "llama",
             "vocab_size": VOCABULARY,
             "pad_token_id": 32000,
@@ -100,21 +100,21 @@ def config(size: Size, pixels: int, proprio: int | None) -> OpenVlaConfig:
             "num_attention_heads": size.heads,
             "num_key_value_heads": size.heads,
         },
-        vision={"featurizer": tower, "fused_featurizer": tower},
-        image_sizes=[pixels, pixels],
-        use_proprio=proprio is not None,
-        proprio_dim=proprio,
-        vision_backbone_id="dinosiglip-vit-so-224px",
-        timm_model_ids=["vit_large_patch14_reg4_dinov2.lvd142m", "vit_so400m_patch14_siglip_224"],
-        timm_override_act_layers=[None, None],
-        llm_backbone_id="llama2-7b-pure",
-        hf_llm_id="meta-llama/Llama-2-7b-hf",
-        llm_max_length=2048,
-        arch_specifier="no-align+fused-gelu-mlp",
-        image_resize_strategy="resize-naive",
-        use_fused_vision_backbone=True,
-        pad_token_id=32000,
-    )
+        "vision": {"featurizer": tower, "fused_featurizer": tower},
+        "image_sizes": [pixels, pixels],
+        "use_proprio": proprio is not None,
+        "proprio_dim": proprio,
+        "vision_backbone_id": "dinosiglip-vit-so-224px",
+        "timm_model_ids": ["vit_large_patch14_reg4_dinov2.lvd142m", "vit_so400m_patch14_siglip_224"],
+        "timm_override_act_layers": [None, None],
+        "llm_backbone_id": "llama2-7b-pure",
+        "hf_llm_id": "meta-llama/Llama-2-7b-hf",
+        "llm_max_length": 2048,
+        "arch_specifier": "no-align+fused-gelu-mlp",
+        "image_resize_strategy": "resize-naive",
+        "use_fused_vision_backbone": True,
+        "pad_token_id": 32000,
+    }
     return OpenVlaConfig(**settings)
 
 

@@ -14,8 +14,8 @@ from vla_rl_bench_openvla_oft.prompt import BOS, EMPTY, PAD, TEMPLATE
 LABEL = "stand-in, random weights, not a real tokenizer"
 _MERGES_UP_TO = 900  # words in the vocabulary; enough for every word below
 _WORDS = """the and of in on it to from up put place pick push pull open close turn move lift stack press shake hand
-pour rotate both left right top middle bottom front back center next between under over red green blue yellow white black
-wooden small large alphabet soup cream cheese box butter milk orange juice tomato sauce ketchup salad dressing bbq
+pour rotate both left right top middle bottom front back center next between under over red green blue yellow white
+black wooden small large alphabet soup cream cheese box butter milk orange juice tomato sauce ketchup salad dressing bbq
 chocolate pudding basket bowl plate mug book caddy drawer cabinet stove moka pot pots microwave frypan wine bottle rack
 ramekin cookie block blocks table cup bucket bell alarm clock phone stand toy car mouse pad laptop switch hammer skillet
 bread can shoe object compartment region layer cookies then above place dual arm grasp beat rank size by touch goal"""
