@@ -45,8 +45,7 @@ def crop_centre(images: Tensor, size: int) -> Tensor:
     There and back as `tf.image.convert_image_dtype`: times 1/255; times 255.5, rounded down.
     """
     side = float(np.sqrt(np.float32(CROP_AREA)))
-    cropped = centre_crop(images.to(torch.float32).mul_(1.0 / 255), side, size)
-    return cropped.clamp_(0, 1).mul_(255.5).to(torch.uint8)
+    return centre_crop(images, side, size).clamp_(0, 1).mul_(255.5).to(torch.uint8)
 
 
 def normalise(images: Tensor, means: Tensor, stds: Tensor) -> Tensor:

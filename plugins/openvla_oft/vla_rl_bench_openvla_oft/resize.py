@@ -1,12 +1,14 @@
 """TensorFlow's two resizes of the policy's images, batched, to its last bit.
 
 Weights and the order of the sums are TensorFlow's (`scale_and_translate_op.cc`, `crop_and_resize_op.cc`), because a sum
-in another order lands on the other side of a half now and then.  Both are applied along rows, then along columns or
-the other way round, as a few multiply-adds of whole slices: the kernels have 2 to 17 taps, far fewer than a matrix.
+in another order lands on the other side of a half now and then.  Each is applied along one axis, then along
+the other, as a few multiply-adds of whole slices: 2 taps, or 7 to 18, where a matrix product would have hundreds.
 """
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import functools
 import math
 
@@ -21,8 +23,8 @@ _RADIUS = 3  # Lanczos3
 def lanczos3(images: Tensor, height: int, width: int) -> Tensor:
     """uint8 or float ``[B, H, W, C]`` -> float32 ``[B, height, width, C]``, in the same units, not clipped.
 
-    `tf.image.resize(images, (height, width), method="lanczos3", antialias=True)`: half-pixel centres, the kernel widened
-    where the image shrinks, weights normalised.  An image that has the size already is left as it is.
+    `tf.image.resize(images, (height, width), method="lanczos3", antialias=True)`: half-pixel centres, the kernel
+    widened where the image shrinks, weights normalised.  An image that has the size already is left as it is.
     """
     values = images.to(torch.float32)
     if (height, width) == tuple(images.shape[1:3]):
@@ -32,12 +34,13 @@ def lanczos3(images: Tensor, height: int, width: int) -> Tensor:
 
 
 def centre_crop(images: Tensor, side: float, size: int) -> Tensor:
-    """float32 ``[B, H, W, C]`` -> ``[B, size, size, C]``: the centre, `side` of each side long, bilinear.
+    """uint8 ``[B, H, W, C]`` -> float32 ``[B, size, size, C]`` of 0 to 1: the centre, `side` of each side, bilinear.
 
-    `tf.image.crop_and_resize`: the box's corners are the centres of the outermost samples; no antialiasing.
+    `tf.image.crop_and_resize(images / 255, ...)`: the box's corners are the centres of the outermost samples; no
+    antialiasing.
     """
-    columns = _interpolate(images.movedim(2, 0), side, size)  # columns first, as TensorFlow
-    return _interpolate(columns.permute(2, 1, 0, 3), side, size).permute(1, 0, 2, 3)
+    columns = _interpolate(images, 2, side, size)  # columns first, as TensorFlow
+    return _interpolate(columns, 1, side, size)
 
 
 def _weigh(values: Tensor, size: int) -> Tensor:
@@ -57,6 +60,7 @@ def _lanczos_weights(source: int, size: int) -> tuple[Tensor, Tensor]:
     single = np.float32
     step = single(1.0 / single(single(size) / single(source)))
     widened = max(step, single(1.0))
+    narrowed = single(1) / widened
     samples = (np.arange(size, dtype=single) + single(0.5)) * step
     reach = single(_RADIUS) * widened
     first = np.clip(np.ceil(samples - reach - single(0.5)), 0, source - 1).astype(np.int64)
@@ -66,7 +70,7 @@ def _lanczos_weights(source: int, size: int) -> tuple[Tensor, Tensor]:
     for tap in range(weights.shape[1]):
         position = (first + tap).astype(single) + single(0.5) - samples
         inside = first + tap <= last
-        weights[:, tap] = np.where(inside, _lanczos(np.abs(position / widened)), single(0))
+        weights[:, tap] = np.where(inside, _lanczos(np.abs(position * narrowed)), single(0))
         total += weights[:, tap]
     weights *= (single(1) / total)[:, None]
     return torch.from_numpy(first), torch.from_numpy(weights)
@@ -83,16 +87,25 @@ def _lanczos(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _sine(angle: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rounded once, as a C library's; NumPy's own single sine may be one place off."""
-    return np.sin(angle.astype(np.float64)).astype(np.float32)
+    """The C library's `sinf`, which TensorFlow calls: now and then it is one place off the nearest, and so are weights.
+
+    Where there is none the nearest is taken: one value in some ten thousand then rounds to the other level.
+    """
+    try:
+        sinf = ctypes.CDLL(ctypes.util.find_library("m")).sinf
+    except (AttributeError, OSError):
+        return np.sin(angle.astype(np.float64)).astype(np.float32)
+    sinf.argtypes, sinf.restype = (ctypes.c_float,), ctypes.c_float
+    return np.array([sinf(float(one)) for one in angle], np.float32)
 
 
-def _interpolate(values: Tensor, side: float, size: int) -> Tensor:
-    """``[n, ...]`` -> ``[size, ...]``."""
-    low, high, fraction = _bilinear_weights(values.shape[0], side, size)
-    values = values.contiguous()
-    near, far = values.index_select(0, low), values.index_select(0, high)
-    return far.sub_(near).mul_(fraction.view(-1, *[1] * (values.ndim - 1))).add_(near)
+def _interpolate(images: Tensor, axis: int, side: float, size: int) -> Tensor:
+    """``[B, H, W, C]`` -> float32 with `size` samples along `axis`; uint8 becomes 0 to 1."""
+    low, high, fraction = _bilinear_weights(images.shape[axis], side, size)
+    near, far = images.index_select(axis, low), images.index_select(axis, high)
+    if images.dtype == torch.uint8:
+        near, far = (pixels.to(torch.float32).mul_(1.0 / 255) for pixels in (near, far))
+    return far.sub_(near).mul_(fraction.view(-1, *[1] * (3 - axis))).add_(near)
 
 
 @functools.lru_cache(maxsize=64)
