@@ -14,7 +14,7 @@ from vla_rl_bench.types import ImageArray
 from vla_rl_bench_openvla_oft.jpeg import round_trip
 from vla_rl_bench_openvla_oft.resize import centre_crop, lanczos3
 
-CROP_AREA = 0.9  # openvla-oft, experiments/robot/openvla_utils.py: crop_scale; half of the trainer's random crop range
+CROP_AREA = 0.9  # openvla-oft, experiments/robot/openvla_utils.py: crop_scale; the area of the random crops in training
 
 
 def preprocess(frames: ImageArray, *, jpeg: bool, size: int, crop: bool = True) -> Tensor:
