@@ -50,7 +50,8 @@ def draw(
 
     choose: ``(logits [B, 1, 256], position) -> tokens [B, 1], log-probs [B, 1]``.
     """
-    if model.training and model.is_gradient_checkpointing:
+    decoder = model.language_model.model
+    if decoder.training and decoder.gradient_checkpointing:
         raise RuntimeError("gradient checkpointing drops the keys and values kept while drawing: call eval() first")
     steps = Steps(model, input_ids, attention_mask, pixel_values)
     chosen: list[tuple[Tensor, Tensor]] = []

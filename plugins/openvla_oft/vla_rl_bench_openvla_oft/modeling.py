@@ -134,6 +134,14 @@ class OpenVlaForActionPrediction(PreTrainedModel):  # type: ignore[no-untyped-ca
     def get_output_embeddings(self) -> nn.Module:
         return self.language_model.lm_head
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As inherited, but what is never computed is frozen again: loading makes every weight a new, trained one."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.vision_backbone.freeze_unused()
+        return loaded
+
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """As inherited, but peers find the class that their own code has under `architectures`."""
         architectures = self.config.architectures

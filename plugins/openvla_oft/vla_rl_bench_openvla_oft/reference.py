@@ -103,12 +103,11 @@ def read(folder: Path) -> Reference:
     for name in FILES:
         if not (folder / name).is_file():
             raise UserError(f"{folder}: no `{name}`; give a folder in the schema of openvla_oft_a/README.md")
+    meta, statistics = (_json(folder / name) for name in ("meta.json", "dataset_statistics.json"))
     try:
-        meta = json.loads((folder / "meta.json").read_text())
-        statistics = json.loads((folder / "dataset_statistics.json").read_text())
         tensors = load_file(folder / "io.safetensors")
-    except (ValueError, OSError, SafetensorError) as error:
-        raise UserError(f"{folder}: {error}") from None
+    except SafetensorError as error:
+        raise UserError(f"{folder / 'io.safetensors'}: {error}") from None
     missing = [key for key in META if key not in meta]
     if missing:
         raise UserError(f"{folder / 'meta.json'}: lacks {', '.join(missing)}; the schema is in openvla_oft_a/README.md")
@@ -119,15 +118,26 @@ def read(folder: Path) -> Reference:
     return Reference(folder, meta, tensors, statistics[meta["unnorm_key"]])
 
 
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from None
+    return content
+
+
 def load_model(reference: Reference) -> OpenVlaForActionPrediction:
     """The folder's checkpoint in float32, in eval mode."""
     meta = reference.meta
     config = OpenVlaConfig.from_pretrained(reference.folder)
     config.vision = meta.get("vision", config.vision)
     config.use_proprio, config.proprio_dim = meta["use_proprio"], meta.get("proprio_dim")
-    model, report = OpenVlaForActionPrediction.from_pretrained(
-        reference.folder, config=config, dtype=torch.float32, output_loading_info=True
-    )
+    try:
+        model, report = OpenVlaForActionPrediction.from_pretrained(
+            reference.folder, config=config, dtype=torch.float32, output_loading_info=True
+        )
+    except (SafetensorError, RuntimeError) as error:  # not safetensors, or shapes that differ
+        raise UserError(f"{reference.folder}: {' '.join(str(error).split())}") from None
     missing = [name for name in report["missing_keys"] if not name.startswith(PREFIX)]
     if missing or report["unexpected_keys"]:
         names = ", ".join(sorted([*missing, *report["unexpected_keys"]])[:3])

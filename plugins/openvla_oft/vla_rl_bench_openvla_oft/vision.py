@@ -28,6 +28,14 @@ class FusedVision(nn.Module):
         super().__init__()
         self.featurizer = Dinov2(config.featurizer, config.patches)
         self.fused_featurizer = Siglip(config.fused_featurizer, config.patches)
+        self.freeze_unused()
+
+    def freeze_unused(self) -> None:
+        """Take what is never computed out of training."""
+        for transformer in (self.featurizer, self.fused_featurizer):
+            transformer.blocks[-1].requires_grad_(False)
+            transformer.norm.requires_grad_(False)
+        self.fused_featurizer.attn_pool.requires_grad_(False)
 
     @property
     def embed_dim(self) -> int:
@@ -57,10 +65,6 @@ class VisionTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(size, layer_scale=layer_scale) for _ in range(size.depth))
         self.norm = nn.LayerNorm(size.embed_dim, EPS)
 
-    def freeze_unused(self) -> None:
-        for unused in (self.blocks[-1], self.norm):
-            unused.requires_grad_(False)
-
     def embed(self, images: Tensor) -> Tensor:
         """``[B, 3, H, W]`` -> ``[B, patches, dim]``, in the weights' dtype."""
         embedded: Tensor = self.patch_embed(images.to(self.pos_embed.dtype)) + self.pos_embed
@@ -80,7 +84,6 @@ class Dinov2(VisionTransformer):
         super().__init__(size, patches, layer_scale=True)
         self.cls_token = nn.Parameter(torch.randn(1, 1, size.embed_dim) * 0.02)
         self.reg_token = nn.Parameter(torch.randn(1, REGISTERS, size.embed_dim) * 0.02)
-        self.freeze_unused()
 
     def forward(self, images: Tensor) -> Tensor:
         """``[B, 3, H, W]`` -> patches ``[B, P, dim]``."""
@@ -95,8 +98,6 @@ class Siglip(VisionTransformer):
     def __init__(self, size: VisionSize, patches: int) -> None:
         super().__init__(size, patches, layer_scale=False)
         self.attn_pool = AttentionPool(size)
-        self.freeze_unused()
-        self.attn_pool.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
         """``[B, 3, H, W]`` -> patches ``[B, P, dim]``."""
