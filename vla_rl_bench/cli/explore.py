@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,9 @@ import typer
 from vla_rl_bench.catalog import KINDS, Catalog, discover
 from vla_rl_bench.cli.describe import describe
 from vla_rl_bench.errors import PluginError, UserError, did_you_mean
+
+# as a policy's `memory` knows them (`vla_rl_bench.entries.PolicyEntry`)
+MEMORY_STRATEGIES = ("single", "deepspeed-zero1", "deepspeed-zero2", "deepspeed-zero3")
 
 
 def list_entries(
@@ -39,8 +43,16 @@ def list_entries(
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An entry's name, or a suite file.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="a.b=c", help="For a suite: changes to it.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="a.b=c", help="For a suite: changes to it. With --memory: the policy's options.", show_default=False
+        ),
     ] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="What training a policy takes: memory and time.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="With --memory: how many share the training.")] = 1,
+    strategy: Annotated[str, typer.Option(help=f"With --memory: {', '.join(MEMORY_STRATEGIES)}.")] = MEMORY_STRATEGIES[
+        0
+    ],
 ) -> None:
     """Show an entry, or a suite with everything filled in.
 
@@ -49,8 +61,12 @@ def show(
     \b
     vla-rl-bench show dynamic-sampling
     vla-rl-bench show suites/quickstart.yaml
+    vla-rl-bench show openvla-oft --memory --gpus 8 --strategy deepspeed-zero3 lora.rank=32
     """
     catalog = discover()
+    if memory:
+        typer.echo(planned(name, overrides or [], gpus, strategy, catalog))
+        return
     found = [
         (kind, one) for kind in KINDS if kind != "suites" for one in catalog.listing(kind) if one.entry.name == name
     ]
@@ -63,6 +79,44 @@ def show(
         known = {one for kind in KINDS for one in catalog.names(kind)}
         raise PluginError(f"nothing is called `{name}`.{did_you_mean(name, known)}")
     typer.echo(resolved(name, overrides or [], catalog), nl=False)
+
+
+def planned(policy: str, changes: Sequence[str], gpus: int, strategy: str, catalog: Catalog) -> str:
+    """A policy's own plan of memory and time.  changes: its options, as ``a.b=c``."""
+    from vla_rl_bench.catalog import make_options
+    from vla_rl_bench.config.overrides import apply_overrides
+    from vla_rl_bench.config.tree import COMMAND_LINE, Keys
+    from vla_rl_bench.entries import load
+
+    entry = catalog.policy(policy)
+    if entry.memory is None:
+        able = [one for one in catalog.names("policies") if catalog.policy(one).memory]
+        raise UserError(f"--memory: `{policy}` has no plan. Policies with one: {', '.join(able) or 'none'}")
+    if strategy not in MEMORY_STRATEGIES:
+        raise UserError(f"--strategy: unknown `{strategy}`.{did_you_mean(strategy, MEMORY_STRATEGIES)}")
+    catalog.require(entry)
+    tree = Keys(COMMAND_LINE)
+    apply_overrides(tree, changes)
+    given = {key: _plain(value) for key, value in tree.items()}
+    return str(
+        load(entry.memory)(make_options(entry.options, _texts(entry.options) | given, COMMAND_LINE), gpus, strategy)
+    )
+
+
+def _texts(options: type) -> dict[str, str]:
+    """Texts that a suite must write, such as the checkpoint's name, are empty where only sizes are asked for."""
+    return {
+        one.name: ""
+        for one in fields(options)
+        if one.type in (str, "str") and one.default is MISSING and one.default_factory is MISSING
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A tree of a suite's keys as plain data."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _looks_like_file(name: str) -> bool:
