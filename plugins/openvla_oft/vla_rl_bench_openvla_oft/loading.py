@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import OpenVlaOptions
-from vla_rl_bench_openvla_oft.proprio import PREFIX, load_proprio_projector, stored_names
+from vla_rl_bench_openvla_oft.proprio import PREFIX, load_proprio_projector
 
 _WANTED = ("*.json", "*.safetensors", "*.pt", "*.model", "*.txt", "*.py")
 
@@ -81,7 +82,8 @@ def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaF
             local_files_only=True,
             output_loading_info=True,
         )
-    except (RuntimeError, ImportError, ValueError) as error:  # shapes that differ, or a kernel that is not installed
+    # shapes that differ, a kernel that is not installed, a file that is cut off
+    except (RuntimeError, ImportError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise UserError(f"policy.checkpoint: {folder} cannot be loaded: {reason}") from None
     model: OpenVlaForActionPrediction = loaded[0]
@@ -93,11 +95,19 @@ def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaF
 
 
 def _check_weights(folder: Path) -> None:
-    if not stored_names(folder):
+    """Every file that the weights are said to lie in is here."""
+    index = folder / "model.safetensors.index.json"
+    named = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
+    absent = sorted(name for name in named if not (folder / name).is_file())
+    if absent:
         raise UserError(
-            f"policy.checkpoint: {folder} holds no model.safetensors. Copy the checkpoint whole, or convert its "
-            "pytorch_model.bin to safetensors"
+            f"policy.checkpoint: {folder} holds no {absent[0]}{_more(absent)}. Copy the checkpoint whole, or convert "
+            "its pytorch_model.bin to safetensors"
         )
+
+
+def _more(names: list[str]) -> str:
+    return f" (nor {len(names) - 1} more)" if len(names) > 1 else ""
 
 
 def _check_complete(folder: Path, missing: set[str] | list[str]) -> None:
