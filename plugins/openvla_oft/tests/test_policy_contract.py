@@ -1,4 +1,4 @@
-"""Both policies keep the contract of vla-rl-bench: all weights and adapters, one image and three, with proprioception."""
+"""Both policies keep the contract: all weights and adapters, three cameras with proprioception, token by token."""
 
 from __future__ import annotations
 
