@@ -90,8 +90,17 @@ def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaF
     _check_complete(folder, loaded[1]["missing_keys"])
     load_proprio_projector(model, folder)
     if options.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[no-untyped-call]
+        _recompute_activations(model)
     return model
+
+
+def _recompute_activations(model: Any) -> None:
+    """transformers renamed it within version 5."""
+    arguments = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=arguments)
+    else:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=arguments)
 
 
 def _check_weights(folder: Path) -> None:
