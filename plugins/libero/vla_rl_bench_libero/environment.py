@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from vla_rl_bench_libero.gl import choose_backend
 from vla_rl_bench_libero.options import SETTLE_STEPS, LiberoOptions
 from vla_rl_bench_libero.simulator import Frame, Simulator, observation
 from vla_rl_bench_libero.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from vla_rl_bench_libero.tuned import TunedSimulator
 
 
 def make(suite: str, options: LiberoOptions, slots: int = 1) -> LiberoEnvironment:
@@ -109,9 +112,17 @@ def _build(suite: str, task: int, options: LiberoOptions, stopwatch: Stopwatch) 
         from vla_rl_bench_libero.reference import ReferenceSimulator
 
         return ReferenceSimulator(suite, task, options.image_size, stopwatch)
+    return tuned_simulator(suite, task, options, stopwatch)
+
+
+def tuned_simulator(
+    suite: str, task: int, options: LiberoOptions, stopwatch: Stopwatch | None = None
+) -> TunedSimulator:
+    """The tuned driver of a task, rendering as `options` say."""
     from vla_rl_bench_libero.fast_render import fast_rendering
     from vla_rl_bench_libero.tuned import TunedSimulator
 
+    stopwatch = stopwatch or Stopwatch("stepping", "rendering", "reset")
     if options.rendering == "fast":
         return TunedSimulator(suite, task, options.image_size, stopwatch, fast_rendering)
     return TunedSimulator(suite, task, options.image_size, stopwatch)

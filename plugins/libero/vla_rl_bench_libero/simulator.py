@@ -79,12 +79,16 @@ def axis_angle(quaternion: Vector) -> Vector:
 
 def observation(frame: Frame, base: Vector) -> Observation:
     """A frame in the units that `PROPRIO` names."""
-    finger = np.array([0.02, -0.02])
-    proprio: FloatArray = np.concatenate(
-        [
-            (frame.position - base - _EEF_CENTRE) / _EEF_SCALE,
-            axis_angle(frame.quaternion) / np.pi,
-            (frame.gripper - finger) / 0.02,
-        ]
-    ).astype(np.float32)
+    proprio = proprioception(frame.position - base, axis_angle(frame.quaternion), frame.gripper)
     return Observation({CAMERA: frame.image}, proprio)
+
+
+def proprioception(position: Vector, rotation: Vector, gripper: Vector) -> FloatArray:
+    """As `PROPRIO`, float32 ``[..., 8]``.
+
+    position: eef, metres from the robot's base, ``[..., 3]``.  rotation: axis-angle, radians, ``[..., 3]``.
+    gripper: both finger joints, metres, ``[..., 2]``.
+    """
+    finger = np.array([0.02, -0.02])
+    parts = [(position - _EEF_CENTRE) / _EEF_SCALE, rotation / np.pi, (gripper - finger) / 0.02]
+    return np.concatenate(parts, axis=-1).astype(np.float32)

@@ -68,19 +68,32 @@ class TunedSimulator:
         return self._settled[2]
 
     def _settle(self, index: int, settle: int) -> Frame:
-        """Set the init state as LIBERO's set_init_state does, then take the settling steps."""
+        """Set the init state, then take the settling steps."""
+        self._set(self._states[index])
+        for _ in range(settle - 1):
+            self.step(np.array(SETTLE_ACTION), look=False)
+        frame = self.step(np.array(SETTLE_ACTION), look=True)[1] if settle else None
+        return frame or self._look()
+
+    def show(self, state: Vector) -> Frame:
+        """What is seen in a recorded state ``[1 + nq + nv]``: time, positions, velocities.  Ends the episode."""
+        if state.shape != (1 + self._model.nq + self._model.nv,):
+            raise ValueError(
+                f"a state of {state.shape} is not this task's: {1 + self._model.nq + self._model.nv} numbers"
+            )
+        self._set(state)
+        return self._look()
+
+    def _set(self, state: Vector) -> None:
+        """As LIBERO's set_init_state does, right after a reset."""
         self._after_reset.restore()
-        state, positions = self._states[index], self._model.nq
+        positions = self._model.nq
         self._data.time = state[0]
         self._data.qpos[:] = state[1 : 1 + positions]
         self._data.qvel[:] = state[1 + positions : 1 + positions + self._model.nv]
         mujoco.mj_forward(self._model, self._data)
         self.instance._check_success()
         self.instance._post_process()
-        for _ in range(settle - 1):
-            self.step(np.array(SETTLE_ACTION), look=False)
-        frame = self.step(np.array(SETTLE_ACTION), look=True)[1] if settle else None
-        return frame or self._look()
 
     def step(self, action: Vector, look: bool) -> tuple[bool, Frame | None]:
         frame = None

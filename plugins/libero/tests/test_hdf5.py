@@ -1,0 +1,244 @@
+"""People's own demonstrations: what is read, turned, dropped and moved; and every complaint."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vla_rl_bench.entries import load
+from vla_rl_bench.errors import MissingRequirement, UserError
+from vla_rl_bench.types import ActionSpec, Demonstration, EnvironmentSpec, ImageSpec, Start, TaskSpec
+from vla_rl_bench_libero import hdf5, rerender
+from vla_rl_bench_libero.options import LiberoOptions
+from vla_rl_bench_libero.plugin import register_environments
+from vla_rl_bench_libero.recorded import noops, robot_base
+from vla_rl_bench_libero.simulator import PROPRIO
+
+h5py = pytest.importorskip("h5py")
+
+BASE = (-0.6, 0.0, 0.0)  # of libero_object's robot
+STEPS, SIZE, JOINTS = 6, 16, 7
+
+
+def contract(size: int = SIZE, proprio: tuple[str, ...] = PROPRIO, suite: str = "libero_object") -> EnvironmentSpec:
+    names = ("pick_up_the_soup", "pick_up_the_milk")
+    action = ActionSpec(
+        ("x", "y", "z", "roll", "pitch", "yaw", "gripper"), (-1.0,) * 7, (1.0,) * 7, (0.0,) * 6 + (-1.0,)
+    )
+    return EnvironmentSpec(
+        name="libero",
+        suite=suite,
+        protocol="made up",
+        tasks=tuple(TaskSpec(name, name.replace("_", " "), 100) for name in names),
+        images=(ImageSpec("agentview", size, size, "rotated-180"),),
+        proprio=proprio,
+        action=action,
+        splits={"demonstration": (0, 8)},
+    )
+
+
+def episode(seed: int = 0, late: bool = False) -> dict[str, Any]:
+    """Rows of a made-up demonstration; `late`: observations after their action, as LIBERO's own files have them."""
+    generator = np.random.default_rng(seed)
+    joints = generator.normal(size=(STEPS + 1, JOINTS)).cumsum(0)
+    seen = joints[1:] if late else joints[:-1]
+    return {
+        "actions": generator.uniform(-1, 1, (STEPS, 7)),
+        "states": np.concatenate([np.zeros((STEPS, 1)), joints[:-1], generator.normal(size=(STEPS, 20))], 1),
+        "rewards": np.eye(STEPS, dtype=np.uint8)[-1],
+        "obs/agentview_rgb": generator.integers(0, 256, (STEPS, SIZE, SIZE, 3), dtype=np.uint8),
+        "obs/joint_states": seen + 1e-4,  # observed a substep before
+        "obs/ee_pos": generator.normal(size=(STEPS, 3)),
+        "obs/ee_ori": generator.normal(size=(STEPS, 3)),
+        "obs/gripper_states": generator.uniform(-0.04, 0.04, (STEPS, 2)),
+    }
+
+
+def write(path: Path, *episodes: dict[str, Any]) -> Path:
+    """Numbers in the order of time, which is not the alphabet's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for index, rows in enumerate(episodes):
+            for name, values in rows.items():
+                file[f"data/demo_{index}/{name}"] = values
+    return path
+
+
+def soup(folder: Path, *episodes: dict[str, Any]) -> Path:
+    write(folder / "libero_object" / "pick_up_the_soup_demo.hdf5", *episodes)
+    return folder
+
+
+def read(folder: Path, per_task: int = 1, tasks: tuple[int, ...] = (0,), **changes: Any) -> list[Demonstration]:
+    return hdf5.read(folder, contract(**changes), tasks, per_task, LiberoOptions(image_size=SIZE))
+
+
+def test_the_plugin_names_this_reader() -> None:
+    (entry,) = register_environments()
+    assert entry.demonstrations is not None
+    assert load(entry.demonstrations) is hdf5.read
+
+
+def test_images_are_turned_by_half_a_turn(tmp_path: Path) -> None:
+    rows = episode()
+    (shown,) = read(soup(tmp_path, rows))
+    images = shown.observations.images["agentview"]
+    assert images.dtype == np.uint8
+    for step in range(STEPS):
+        assert np.array_equal(images[step], np.rot90(rows["obs/agentview_rgb"][step], 2))
+
+
+def test_actions_and_start(tmp_path: Path) -> None:
+    rows = episode()
+    rows["actions"][2, 0] = 1.5
+    (shown,) = read(soup(tmp_path, rows))
+    assert shown.actions.dtype == np.float32
+    assert np.array_equal(shown.actions, np.clip(rows["actions"], -1, 1).astype(np.float32))
+    assert shown.start == Start(0, 0)
+
+
+def test_proprioception_is_in_the_contracts_order_and_units(tmp_path: Path) -> None:
+    rows = episode()
+    position = rows["obs/ee_pos"] - BASE
+    rotation, gripper = rows["obs/ee_ori"] / np.pi, rows["obs/gripper_states"]
+    expected = np.stack(
+        [
+            (position[:, 0] - 0.55) / 0.25,
+            position[:, 1] / 0.25,
+            (position[:, 2] - 0.2) / 0.2,
+            *rotation.T,
+            (gripper[:, 0] - 0.02) / 0.02,
+            (gripper[:, 1] + 0.02) / 0.02,
+        ],
+        -1,
+    )
+    folder = soup(tmp_path, rows)
+    (shown,) = read(folder)
+    assert shown.observations.proprio.dtype == np.float32
+    assert np.allclose(shown.observations.proprio, expected, atol=1e-6)
+    (turned,) = read(folder, proprio=PROPRIO[::-1])
+    assert np.array_equal(turned.observations.proprio, shown.observations.proprio[:, ::-1])
+    (fewer,) = read(folder, proprio=PROPRIO[6:7])
+    assert np.array_equal(fewer.observations.proprio, shown.observations.proprio[:, 6:7])
+    both = {**rows, "obs/ee_states": np.hstack([rows.pop("obs/ee_pos"), rows.pop("obs/ee_ori")])}
+    del both["obs/ee_pos"], both["obs/ee_ori"]
+    (joined,) = read(soup(tmp_path / "joined", both))
+    assert np.array_equal(joined.observations.proprio, shown.observations.proprio)
+
+
+def test_noops_are_openvlas() -> None:
+    """No motion, and the gripper as in the last action kept; a first action needs to have no motion only."""
+    rest, move, grip = [0.0] * 6, [0.1] + [0.0] * 5, 1.0
+    actions = np.array(
+        [[*rest, -1], [*rest, 1], [*move, -1], [*rest, -1], [*rest, grip], [*rest, grip], [*rest, -1], [*move, -1]]
+    )
+    assert noops(actions).tolist() == [True, True, False, True, False, True, False, False]
+    actions[3, 0] = 9e-5
+    assert noops(actions)[3]
+    actions[3, 1] = 9e-5  # a norm of 1.27e-4
+    assert not noops(actions)[3]
+
+
+def test_noops_are_dropped_with_what_was_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = episode()
+    rows["actions"][3, :6], rows["actions"][3, 6] = 0, rows["actions"][2, 6]
+    with caplog.at_level(logging.INFO):
+        (shown,) = read(soup(tmp_path, rows))
+    kept = [0, 1, 2, 4, 5]
+    assert np.array_equal(shown.actions, rows["actions"][kept].astype(np.float32))
+    assert np.array_equal(shown.observations.images["agentview"], rows["obs/agentview_rgb"][kept][:, ::-1, ::-1])
+    assert len(shown.observations.proprio) == 5
+    assert "dropped 1 no-ops and 0 failures" in caplog.text
+
+
+def test_late_observations_go_to_the_next_action(tmp_path: Path) -> None:
+    """LIBERO's own files record after the step; an action must stand beside what was seen before it."""
+    rows = episode(late=True)
+    rows["actions"][3, :6], rows["actions"][3, 6] = 0, rows["actions"][2, 6]
+    (shown,) = read(soup(tmp_path, rows))
+    assert np.array_equal(shown.actions, rows["actions"][[1, 2, 4, 5]].astype(np.float32))
+    before = rows["obs/agentview_rgb"][[0, 1, 3, 4]]
+    assert np.array_equal(shown.observations.images["agentview"], before[:, ::-1, ::-1])
+
+
+def test_demonstrations_come_by_number_and_without_failures(tmp_path: Path) -> None:
+    episodes = [episode(seed) for seed in range(11)]
+    episodes[1]["rewards"][:] = 0
+    shown = read(soup(tmp_path, *episodes), per_task=10)
+    expected = [episodes[index]["actions"].astype(np.float32) for index in (0, *range(2, 11))]
+    assert all(np.array_equal(one.actions, actions) for one, actions in zip(shown, expected, strict=True))
+    assert len(read(tmp_path, per_task=3)) == 3
+
+
+def test_each_task_has_its_file(tmp_path: Path) -> None:
+    soup(tmp_path, episode(0))
+    milk = write(tmp_path / "elsewhere" / "deep" / "pick_up_the_milk_demo.hdf5", episode(1))
+    shown = read(tmp_path, tasks=(1, 0))
+    assert [one.start.task for one in shown] == [1, 0]
+    assert read(milk, tasks=(1,))[0].start.task == 1
+    write(tmp_path / "libero_goal" / "pick_up_the_soup_demo.hdf5", episode(2))
+    assert np.array_equal(read(tmp_path)[0].actions, shown[1].actions)  # the folder named as the suite is preferred
+
+
+def test_bases_of_the_scenes() -> None:
+    names = ("KITCHEN_SCENE3_turn_on_the_stove", "LIVING_ROOM_SCENE2_put_both", "STUDY_SCENE1_pick_up_the_book")
+    bases = [robot_base(contract(suite="libero_10"), TaskSpec(name, "", 1)).tolist() for name in names]
+    assert bases == [[-0.66, 0.0, 0.912], [-0.51, 0.0, 0.42], [-0.75, 0.0, 0.912]]
+
+
+def complaint(folder: Path, **arguments: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        read(folder, **arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_complaints_about_files(tmp_path: Path) -> None:
+    assert "looked for pick_up_the_soup_demo.hdf5, also in folders below" in complaint(tmp_path)
+    soup(tmp_path, episode())
+    assert "pick_up_the_milk_demo.hdf5" in complaint(tmp_path, tasks=(0, 1))
+    for folder in ("a", "b"):
+        write(tmp_path / folder / "pick_up_the_milk_demo.hdf5", episode())
+    assert "are both of task 1; name the folder of one of them" in complaint(tmp_path, tasks=(1,))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "pick_up_the_soup_demo.hdf5").write_bytes(b"no")
+    assert "cannot be read as HDF5" in complaint(tmp_path / "bad")
+
+
+def test_complaints_about_what_is_inside(tmp_path: Path) -> None:
+    def of(name: str, **changes: Any) -> str:
+        rows = {**episode(), **{key.replace("__", "/"): value for key, value in changes.items()}}
+        rows = {key: value for key, value in rows.items() if value is not None}
+        return complaint(soup(tmp_path / name, rows))
+
+    assert "holds no data/demo_0; it has: nothing" in complaint(soup(tmp_path / "empty"))
+    message = complaint(soup(tmp_path / "few", episode()), per_task=2)
+    assert "1 demonstrations, where demonstrations.per_task asks for 2" in message
+    assert "data/demo_0: lacks `actions`; it has: obs, rewards, states" in of("1", actions=None)
+    assert "data/demo_0/obs: lacks `gripper_states`; it has: agentview_rgb" in of("2", obs__gripper_states=None)
+    assert "data/demo_0/obs: lacks `ee_states`" in of("3", obs__ee_ori=None)
+    assert "`actions` has shape [6, 14], not [steps, 7]" in of("4", actions=np.zeros((STEPS, 14)))
+    assert "its arrays have [5, 6] rows" in of("5", actions=np.ones((STEPS - 1, 7)))
+    assert "every action does nothing" in of("6", actions=np.zeros((STEPS, 7)))
+    failed = complaint(soup(tmp_path / "failed", {**episode(), "rewards": np.zeros(STEPS)}))
+    assert "0 demonstrations, and 1 without a reward" in failed
+    assert "hold no proprioception `heat`" in complaint(soup(tmp_path / "7", episode()), proprio=("heat",))
+
+
+def test_another_size_needs_the_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rerender, "_PACKAGES", ("no_such_simulator",))
+    message = complaint(soup(tmp_path, episode()), size=64)
+    assert "no 64x64 images of `agentview`: set environment.image_size to the stored size" in message
+    assert 'no_such_simulator. Run: pip install -e "plugins/libero[sim]"' in message
+
+
+def test_h5py_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = soup(tmp_path, episode())
+    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    with pytest.raises(MissingRequirement, match=r'needs `h5py`.* Run: pip install -e "plugins/libero\[data\]"'):
+        read(folder)
