@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -99,8 +98,7 @@ def _greedy_outcomes(folder: RunFolder) -> dict[tuple[int, int], bool]:
 def _film(suite: Suite, run: Run, folder: Path, catalog: Catalog, start: Start) -> tuple[list[ImageArray], bool]:
     workshop = Workshop(Job(suite, run, folder, None), catalog, _silent)
     try:
-        policy: Any = workshop.trained_policy()  # before the film's pool: the workshop keeps one open
-        policy.eval()
+        policy = workshop.trained_policy()  # before the film's pool: the workshop keeps one open
         pool = workshop.pool(suite.film.environment if suite.film else None)
         return film(pool, Actor(policy, None), start)
     finally:
