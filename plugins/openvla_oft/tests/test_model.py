@@ -208,6 +208,17 @@ def test_rotary_frequencies_stay_exact_in_bfloat16() -> None:
         assert model.action_logits(**batch, tokens=4).dtype == torch.float32
 
 
+def test_a_model_from_the_meta_device_has_its_rotary_frequencies() -> None:
+    model, batch = tiny.random_model(), tiny.random_batch()
+    with torch.device("meta"):
+        empty = OpenVlaForActionPrediction(model.config)
+        empty.to_empty(device="cpu")
+    empty.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        ours, theirs = (one.action_logits(**batch, tokens=4) for one in (empty.eval(), model))
+    assert torch.equal(ours, theirs)
+
+
 def test_autocast_keeps_float32_masters_and_gives_float32_logits() -> None:
     model, batch = tiny.random_model(), tiny.random_batch()
     exact = model.action_logits(**batch, tokens=4)

@@ -176,6 +176,18 @@ def drop_meta(folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
+def drop_bounds(folder: Path) -> None:
+    statistics = json.loads((folder / "dataset_statistics.json").read_text())
+    del statistics[made_up.KEY]["proprio"]["max"]
+    (folder / "dataset_statistics.json").write_text(json.dumps(statistics))
+
+
+def drop_norms(folder: Path) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    del meta["results"]["n3.bidirectional.ppo"]["grad_norms"]
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
@@ -186,6 +198,8 @@ def drop_meta(folder: Path) -> None:
         (garble_weights, "header"),
         (garble_meta, "meta.json"),
         (drop_meta, "normalization"),
+        (drop_bounds, "dataset_statistics.json: lacks max"),
+        (drop_norms, "grad_norms"),
     ],
 )
 def test_a_folder_not_in_the_schema_ends_in_2_and_one_line(

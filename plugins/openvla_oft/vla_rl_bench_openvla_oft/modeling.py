@@ -207,9 +207,10 @@ class LanguageModel(nn.Module):
         """``[..., hidden]`` -> float32 logits of these rows of the vocabulary, of all without `rows`."""
         head: nn.Module = self.lm_head
         if isinstance(head, RowsLinear):
-            return head(states, rows).float()
-        logits: Tensor = head(states)  # e.g. an adapter around the layer, whose part counts too
-        return (logits if rows is None else logits[..., rows]).float()
+            logits: Tensor = head(states, rows)
+        else:  # e.g. an adapter around the layer, whose part counts too
+            logits = head(states)[..., rows or slice(None)]
+        return logits.float()
 
 
 class RowsLinear(nn.Linear):
@@ -223,17 +224,18 @@ class RowsLinear(nn.Linear):
 
 
 class ExactRotaryEmbedding(LlamaRotaryEmbedding):
-    """Rotary places whose frequencies stay float32 when the model is converted, e.g. by ``.bfloat16()``.
+    """Rotary places whose frequencies stay exact wherever the model goes.
 
-    Frequencies rounded to bfloat16 are off by up to 0.4 %: a radian after some 300 places.
+    They are no weights: a model that comes from the meta device has none to load, and ``.bfloat16()`` would round them
+    by up to 0.4 %, which is a radian after some 300 places.
     """
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExactRotaryEmbedding:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self.inv_freq.dtype != torch.float32:
+        with torch.device("cpu"):
             exact, _ = self.compute_default_rope_parameters(self.config)
-            for name in ("inv_freq", "original_inv_freq"):
-                self.register_buffer(name, exact.to(self.inv_freq.device), persistent=False)
+        for name in ("inv_freq", "original_inv_freq"):
+            self.register_buffer(name, exact.to(self.inv_freq.device, copy=True), persistent=False)
         return self
 
 

@@ -6,7 +6,7 @@ The schema is described in ``tests/data/openvla_oft_a/README.md``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from vla_rl_bench_openvla_oft.proprio import PREFIX, load_proprio_projector
 
 FILES = ("config.json", "meta.json", "io.safetensors", "model.safetensors", "dataset_statistics.json")
 META = ("num_action_chunks", "action_dim", "use_proprio", "normalization", "unnorm_key", "num_images", "results")
+PPO = ("clip_low", "clip_high", "temperature", "loss", "grad_norm_total", "grad_norms", "no_grad_params")
 BOUNDS = {"bounds_q99": ("q01", "q99"), "bounds": ("min", "max")}  # LIBERO; RoboTwin and ALOHA
 
 
@@ -108,14 +109,23 @@ def read(folder: Path) -> Reference:
         tensors = load_file(folder / "io.safetensors")
     except SafetensorError as error:
         raise UserError(f"{folder / 'io.safetensors'}: {error}") from None
-    missing = [key for key in META if key not in meta]
-    if missing:
-        raise UserError(f"{folder / 'meta.json'}: lacks {', '.join(missing)}; the schema is in openvla_oft_a/README.md")
+    _has(folder / "meta.json", meta, META)
+    for name, published in meta["results"].items():
+        if name.endswith(".ppo"):
+            _has(folder / "meta.json", published, PPO)
     if meta["normalization"] not in BOUNDS:
         raise UserError(f"{folder / 'meta.json'}: normalization is one of {', '.join(BOUNDS)}")
-    if meta["unnorm_key"] not in statistics:
-        raise UserError(f"{folder / 'dataset_statistics.json'}: lacks `{meta['unnorm_key']}`")
-    return Reference(folder, meta, tensors, statistics[meta["unnorm_key"]])
+    _has(folder / "dataset_statistics.json", statistics, [meta["unnorm_key"]])
+    known = statistics[meta["unnorm_key"]]
+    for what in ("action", "proprio") if meta["use_proprio"] else ("action",):
+        _has(folder / "dataset_statistics.json", known.get(what, {}), BOUNDS[meta["normalization"]])
+    return Reference(folder, meta, tensors, known)
+
+
+def _has(path: Path, content: Mapping[str, Any], keys: Sequence[str]) -> None:
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise UserError(f"{path}: lacks {', '.join(missing)}; the schema is in openvla_oft_a/README.md")
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -132,6 +142,7 @@ def load_model(reference: Reference) -> OpenVlaForActionPrediction:
     config = OpenVlaConfig.from_pretrained(reference.folder)
     config.vision = meta.get("vision", config.vision)
     config.use_proprio, config.proprio_dim = meta["use_proprio"], meta.get("proprio_dim")
+    model: OpenVlaForActionPrediction
     try:
         model, report = OpenVlaForActionPrediction.from_pretrained(
             reference.folder, config=config, dtype=torch.float32, output_loading_info=True

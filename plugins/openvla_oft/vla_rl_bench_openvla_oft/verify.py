@@ -24,6 +24,7 @@ from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import ClipRange
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
+from vla_rl_bench_openvla_oft.proprio import PREFIX
 from vla_rl_bench_openvla_oft.reference import Case, Reference, load_model, read
 
 ATOL = 1e-3  # the reference's own two paths differ by up to 5e-5 in logits: openvla_oft_a/README.md
@@ -61,33 +62,33 @@ def verify(reference: Reference, model: OpenVlaForActionPrediction) -> Iterator[
 
 
 def _weights(reference: Reference, model: OpenVlaForActionPrediction) -> Iterator[Row]:
+    """keys.json need not have the proprioception projector, which may lie in a file of its own."""
     path = reference.folder / "keys.json"
-    if path.is_file():
-        theirs = {name: tuple(entry["shape"]) for name, entry in json.loads(path.read_text()).items()}
-        ours = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        yield Row("all", "names and shapes of weights", len(theirs.items() ^ ours.items()), 0)
+    if not path.is_file():
+        return
+    theirs = {name: tuple(entry["shape"]) for name, entry in json.loads(path.read_text("utf-8")).items()}
+    inside = any(name.startswith(PREFIX) for name in theirs)
+    state = model.state_dict().items()
+    ours = {name: tuple(value.shape) for name, value in state if inside or not name.startswith(PREFIX)}
+    yield Row("all", "names and shapes of weights", len(theirs.items() ^ ours.items()), 0)
 
 
-def _mode(reference: Reference, model: OpenVlaForActionPrediction, case: Case, mode: str) -> Iterator[Row]:
-    name = f"{case.name}.{mode}"
-    with torch.no_grad():
-        logits = _logits(reference, model, case, mode)
-    yield Row(name, "logits", _largest(logits, reference[f"{name}.logits"]))
-    sampled = reference.drawn(f"{name}.sampled_tokens", model.config.bin_rows.start)
-    for temperature in TEMPERATURES:
-        logprobs = token_logprobs(logits, sampled, temperature)
-        entropy = token_entropy(logits, temperature)
-        logprobs_name, entropy_name = f"{name}.sampled_logprobs_t{temperature}", f"{name}.entropy_t{temperature}"
-        yield Row(name, f"log-probs at T={temperature}", _largest(logprobs, reference[logprobs_name]))
-        yield Row(name, f"entropy at T={temperature}", _largest(entropy, reference[entropy_name]))
-    yield from _actions(reference, name, logits, sampled, first=model.config.bin_rows.start)
-    published = reference.meta["results"].get(f"{name}.ppo")
-    if published:
-        yield from _gradients(reference, model, case, mode, published, sampled)
+@dataclass(frozen=True)
+class _Answers:
+    """The model's answers to one case with one kind of attention.  name: ``n1.causal``.  sampled: tokens in 0..255."""
+
+    name: str
+    reference: Reference
+    logits: Tensor
+    sampled: Tensor
+    first: int  # vocabulary id of token 0
+
+    def __getitem__(self, what: str) -> Tensor:
+        return self.reference[f"{self.name}.{what}"]
 
 
-def _logits(reference: Reference, model: OpenVlaForActionPrediction, case: Case, mode: str) -> Tensor:
-    return model.action_logits(
+def _answer(reference: Reference, model: OpenVlaForActionPrediction, case: Case, mode: str) -> _Answers:
+    logits = model.action_logits(
         reference["input_ids"],
         reference["attention_mask"],
         reference["pixel_values"][:, : 6 * case.images],
@@ -95,50 +96,71 @@ def _logits(reference: Reference, model: OpenVlaForActionPrediction, case: Case,
         reference.proprio,
         causal=mode == "causal",
     )
+    name, first = f"{case.name}.{mode}", model.config.bin_rows.start
+    return _Answers(name, reference, logits, reference.drawn(f"{name}.sampled_tokens", first), first)
 
 
-def _actions(reference: Reference, name: str, logits: Tensor, sampled: Tensor, first: int) -> Iterator[Row]:
+def _mode(reference: Reference, model: OpenVlaForActionPrediction, case: Case, mode: str) -> Iterator[Row]:
+    with torch.no_grad():
+        answers = _answer(reference, model, case, mode)
+    yield from _distributions(answers)
+    yield from _actions(answers)
+    published = reference.meta["results"].get(f"{answers.name}.ppo")
+    if published:
+        yield from _gradients(model, _answer(reference, model, case, mode), published)
+
+
+def _distributions(answers: _Answers) -> Iterator[Row]:
+    name, logits = answers.name, answers.logits
+    yield Row(name, "logits", _largest(logits, answers["logits"]))
+    for temperature in TEMPERATURES:
+        logprobs = token_logprobs(logits, answers.sampled, temperature)
+        entropy = token_entropy(logits, temperature)
+        theirs = answers[f"sampled_logprobs_t{temperature}"]
+        yield Row(name, f"log-probs at T={temperature}", _largest(logprobs, theirs))
+        yield Row(name, f"entropy at T={temperature}", _largest(entropy, answers[f"entropy_t{temperature}"]))
+
+
+def _actions(answers: _Answers) -> Iterator[Row]:
     """A token counts where the reference itself tells first from second by more than both may be off."""
-    theirs = reference.drawn(f"{name}.greedy_tokens", first)
-    top, runner_up = reference[f"{name}.logits"].topk(2).values.unbind(-1)
-    ours = torch.where(top - runner_up > 2 * ATOL, logits.argmax(-1), theirs)
+    reference, name = answers.reference, answers.name
+    theirs = reference.drawn(f"{name}.greedy_tokens", answers.first)
+    top, runner_up = answers["logits"].topk(2).values.unbind(-1)
+    ours = torch.where(top - runner_up > 2 * ATOL, answers.logits.argmax(-1), theirs)
     yield Row(name, "greedy tokens that differ", (ours != theirs).sum().item(), 0)
-    for kind, tokens in (("greedy", ours), ("sampled", sampled)):
+    for kind, tokens in (("greedy", ours), ("sampled", answers.sampled)):
         values = decode(tokens.numpy()).reshape(-1, reference.chunk, reference.action_dim)
         actions = torch.from_numpy(reference.unnormalise(values))
-        yield Row(name, f"{kind} actions", _largest(actions, reference[f"{name}.{kind}_actions"]))
+        yield Row(name, f"{kind} actions", _largest(actions, answers[f"{kind}_actions"]))
 
 
-def _gradients(
-    reference: Reference,
-    model: OpenVlaForActionPrediction,
-    case: Case,
-    mode: str,
-    published: Mapping[str, Any],
-    sampled: Tensor,
-) -> Iterator[Row]:
-    """The clipped objective over executed tokens, its gradient's norm for each parameter and which have none."""
-    name, temperature = f"{case.name}.{mode}", float(published["temperature"])
+def _gradients(model: OpenVlaForActionPrediction, answers: _Answers, published: Mapping[str, Any]) -> Iterator[Row]:
+    """The clipped loss over executed tokens, its gradient's norm for each parameter, and which have none."""
     model.zero_grad()
-    logits = _logits(reference, model, case, mode)
-    logprobs = token_logprobs(logits, sampled, temperature)
-    mask = executed_tokens(reference[f"{name}.finish_step"], reference.chunk, reference.action_dim)
-    clip = ClipRange(low=published["clip_low"], high=published["clip_high"])
-    advantages = reference["advantages"][:, None].expand_as(logprobs)
-    objective = clipped(logprobs, reference[f"{name}.old_logprobs_t{temperature}"], advantages, clip)
-    loss = -(objective * mask).sum() / mask.sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss = _loss(answers, published)
+    loss.backward()
     norms = {key: value.grad.norm() for key, value in model.named_parameters() if value.grad is not None}
     without = {key for key, _ in model.named_parameters()} - norms.keys()
     model.zero_grad()
-    yield Row(name, "clipped loss", abs(loss.item() - published["loss"]))
+    yield Row(answers.name, "clipped loss", abs(loss.item() - published["loss"]))
     total = torch.stack(list(norms.values())).norm().item()
-    yield Row(name, "gradient norm", abs(total - published["grad_norm_total"]))
+    yield Row(answers.name, "gradient norm", abs(total - published["grad_norm_total"]))
     theirs = published["grad_norms"]
     both = norms.keys() & theirs.keys()
-    yield Row(name, "gradient norm of a parameter", max(abs(norms[key].item() - theirs[key]) for key in both))
+    worst = max((abs(norms[key].item() - theirs[key]) for key in both), default=float("inf"))
+    yield Row(answers.name, "gradient norm of a parameter", worst)
     differ = (norms.keys() ^ theirs.keys()) | (without ^ set(published["no_grad_params"]))
-    yield Row(name, "parameters with or without gradient", len(differ), 0)
+    yield Row(answers.name, "parameters with or without gradient", len(differ), 0)
+
+
+def _loss(answers: _Answers, published: Mapping[str, Any]) -> Tensor:
+    temperature = float(published["temperature"])
+    logprobs = token_logprobs(answers.logits, answers.sampled, temperature)
+    mask = executed_tokens(answers["finish_step"], answers.reference.chunk, answers.reference.action_dim)
+    clip = ClipRange(low=published["clip_low"], high=published["clip_high"])
+    advantages = answers.reference["advantages"][:, None].expand_as(logprobs)
+    objective = clipped(logprobs, answers[f"old_logprobs_t{temperature}"], advantages, clip)
+    return -(objective * mask).sum() / mask.sum()
 
 
 def _largest(ours: Tensor, theirs: Tensor) -> float:
@@ -160,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vla_rl_bench_openvla_oft.verify", description=__doc__)
     parser.add_argument("folder", type=Path, help="in the schema of tests/data/openvla_oft_a/README.md")
     folder = parser.parse_args(arguments).folder
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         reference = read(folder)
         rows = list(verify(reference, load_model(reference)))
