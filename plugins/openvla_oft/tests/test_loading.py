@@ -109,6 +109,11 @@ def test_a_proprioception_projector_of_its_own(proprio_standin: Path, tmp_path: 
         assert torch.equal(inside(inputs), beside(inputs))
 
 
+def test_proprioception_that_is_not_fed_is_warned_of(proprio_standin: Path) -> None:
+    with pytest.warns(CheckpointWarning, match=r"trained with proprioception.*policy.proprio: true"):
+        made(proprio_standin, around.robotwin(), proprio=False)
+
+
 def test_the_wrong_number_of_proprioception(standin: Path) -> None:
     fewer = replace(around.libero(), proprio=around.libero().proprio[:5])
     assert "8 numbers, environment `libero` gives 5" in refusal(lambda: made(standin, fewer, proprio=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import OpenVlaOptions
-from vla_rl_bench_openvla_oft.proprio import PREFIX, load_proprio_projector
+from vla_rl_bench_openvla_oft.proprio import PATTERN, PREFIX, load_proprio_projector, stored_names
+from vla_rl_bench_openvla_oft.spaces import CheckpointWarning
 
 _WANTED = ("*.json", "*.safetensors", "*.pt", "*.model", "*.txt", "*.py")
 
@@ -71,6 +73,8 @@ def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaF
     """proprio: how many numbers of proprioception are fed; None: no token of it."""
     read_config(folder)
     _check_weights(folder)
+    if proprio is None:
+        _warn_of_unused_proprioception(folder)
     config = OpenVlaConfig.from_pretrained(str(folder))
     config.use_proprio, config.proprio_dim = proprio is not None, proprio
     try:
@@ -117,6 +121,16 @@ def _check_weights(folder: Path) -> None:
 
 def _more(names: list[str]) -> str:
     return f" (nor {len(names) - 1} more)" if len(names) > 1 else ""
+
+
+def _warn_of_unused_proprioception(folder: Path) -> None:
+    if any(folder.glob(PATTERN)) or any(name.startswith(PREFIX) for name in stored_names(folder)):
+        warnings.warn(
+            f"{folder} was trained with proprioception, and none is fed: it lacks a token that it always saw. "
+            "Set policy.proprio: true",
+            CheckpointWarning,
+            stacklevel=2,
+        )
 
 
 def _check_complete(folder: Path, missing: set[str] | list[str]) -> None:
