@@ -172,6 +172,11 @@ def test_proprio_is_one_more_token_and_is_never_dropped_in_silence() -> None:
             model.action_logits(**batch, tokens=4)
 
 
+def test_proprio_without_its_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="proprio_dim"):
+        tiny.random_model(use_proprio=True)
+
+
 def test_weights_are_only_read_inside_their_own_modules_forward() -> None:
     """What ZeRO-3 asks of a model: elsewhere parameters are empty."""
     model, batch = tiny.random_model(use_proprio=True, proprio_dim=5), tiny.random_batch()

@@ -44,7 +44,7 @@ class OpenVlaForActionPrediction(PreTrainedModel):  # type: ignore[no-untyped-ca
         self.vision_backbone = FusedVision(config)
         self.projector = Projector(self.vision_backbone.embed_dim, width)
         self.language_model = LanguageModel(config.language)
-        self.proprio_projector = ProprioProjector(config.proprio_dim or 0, width) if config.use_proprio else None
+        self.proprio_projector = _proprio_projector(config, width)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -192,6 +192,14 @@ class ProprioProjector(nn.Module):
     def forward(self, proprio: Tensor) -> Tensor:
         projected: Tensor = self.fc2(functional.gelu(self.fc1(proprio)))
         return projected
+
+
+def _proprio_projector(config: OpenVlaConfig, width: int) -> ProprioProjector | None:
+    if not config.use_proprio:
+        return None
+    if not config.proprio_dim:
+        raise ValueError("a config with use_proprio needs proprio_dim, how many numbers of proprioception there are")
+    return ProprioProjector(config.proprio_dim, width)
 
 
 class LanguageModel(nn.Module):
