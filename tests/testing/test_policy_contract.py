@@ -224,6 +224,9 @@ def _other_each_time() -> torch.Generator:
     [
         (Lukewarm, "draw_chooses_every_token_once_from_the_logits_of_forward"),
         (Amnesiac, "draw_chooses_every_token_once_from_the_logits_of_forward"),
+        (Lukewarm, "drawn_logprobs_are_those_of_a_fresh_forward"),
+        (Lukewarm, "tokens_are_drawn_from_the_softmax_at_the_temperature"),
+        (Amnesiac, "drawn_logprobs_are_those_of_a_fresh_forward"),
         (Dropping, "drawn_logprobs_are_those_of_a_fresh_forward"),
         (Mixing, "rows_do_not_influence_each_other"),
         (Padding, "rows_do_not_influence_each_other"),
