@@ -40,7 +40,8 @@ lint: .venv/.installed-dev
 	@$(INSTALL) -e .
 	@touch $@
 
-.venv/.installed-dev: .venv/.created pyproject.toml constraints.txt plugins/libero/pyproject.toml
+.venv/.installed-dev: .venv/.created pyproject.toml constraints.txt plugins/libero/pyproject.toml \
+    plugins/openvla_oft/pyproject.toml
 	@echo "Installing the package and its development tools into .venv ..."
-	@$(INSTALL) -e ".[dev]" -e plugins/libero
+	@$(INSTALL) -e ".[dev]" -e "plugins/libero[data]" -e plugins/openvla_oft
 	@touch $@ .venv/.installed

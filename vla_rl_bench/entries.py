@@ -33,8 +33,8 @@ class EnvironmentEntry:
     batched: `make` returns a `BatchedEnvironment` that serves `slots` episodes in the trainer's own process.
     requires: importable modules it needs; install: the command that brings them.
     demonstrations: refers to ``read(path: Path, contract: EnvironmentSpec, tasks: Sequence[int], per_task: int,
-    options) -> list[Demonstration]``, for a suite's ``demonstrations.source``: people's own data, in whatever format the
-    environment's users have; a `UserError` says what does not fit.
+    options) -> list[Demonstration]``, for a suite's ``demonstrations.source``: people's own data, in whatever
+    format the environment's users have; a `UserError` says what does not fit.
     """
 
     name: str

@@ -16,6 +16,7 @@ from vla_rl_bench.cli.tables import tables
 _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "ablate": runs.ablate,
+    "export": runs.export,
     "tables": tables,
     "list": explore.list_entries,
     "show": explore.show,

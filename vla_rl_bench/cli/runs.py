@@ -80,6 +80,24 @@ def ablate(
     ablate_suite(suite, axis, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs)
 
 
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder: runs/<suite>/runs/<id>.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write; new or empty.")],
+) -> None:
+    """Write a run's trained policy in its own format.
+
+    What was trained is merged into the checkpoint that it began with, for the tools of others and as a checkpoint for
+    the next suite.
+
+    \b
+    vla-rl-bench export runs/quickstart/runs/sft-object-s0-0123456789 exported
+    """
+    from vla_rl_bench.catalog import discover
+    from vla_rl_bench.suite.export import export as export_run
+
+    typer.echo(f"wrote {export_run(run, folder, discover())}")
+
+
 def _checked(suite: str, overrides: list[str] | None, seeds: str | None) -> list[str]:
     """All changes to the suite.  It is read once before torch is imported: a mistake is answered at once."""
     from vla_rl_bench.config.load import load_suite

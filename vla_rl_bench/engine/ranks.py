@@ -6,7 +6,6 @@ through RANK and WORLD_SIZE; they are a `Gang`.
 
 from __future__ import annotations
 
-import atexit
 import os
 from typing import TypeVar
 
@@ -48,12 +47,6 @@ class Gang:
         self._distributed = distributed
         self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
         self._group = None if distributed.get_backend() == "gloo" else distributed.new_group(backend="gloo")
-        atexit.register(self._leave)
-
-    def _leave(self) -> None:
-        """Before the interpreter goes: its threads must not outlive what they use."""
-        if self._distributed.is_initialized():
-            self._distributed.destroy_process_group()
 
     @property
     def main(self) -> bool:

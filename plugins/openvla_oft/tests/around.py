@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vla_rl_bench_openvla_oft import standin_tokenizer
-from vla_rl_bench_openvla_oft.spaces import LIBERO
 
 from plugins.openvla_oft.tests import tiny
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, Observation, TaskSpec
+from vla_rl_bench_openvla_oft import standin_tokenizer
+from vla_rl_bench_openvla_oft.spaces import LIBERO
 
 INSTRUCTIONS = ("put the white mug on the plate", "open the drawer", "push", "pick up the book")
 

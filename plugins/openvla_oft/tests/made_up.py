@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 
 from plugins.openvla_oft.tests import tiny
 from vla_rl_bench.algorithms.action_tokens import decode
+from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 
 CHUNK, DIM, ROWS, BASE = 25, 14, 2, 31744
 KEY = "robotwin_1k"

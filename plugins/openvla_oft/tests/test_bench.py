@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from vla_rl_bench_openvla_oft import bench, measuring
 from vla_rl_bench_openvla_oft.flops import forward
 from vla_rl_bench_openvla_oft.measuring import ASKED, FULL, LORA, Bare, Setting

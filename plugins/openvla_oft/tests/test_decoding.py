@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from vla_rl_bench_openvla_oft.decoding import draw, teacher_forced_logits
 
 from plugins.openvla_oft.tests import tiny
 from vla_rl_bench.algorithms.sampling import sample_tokens, token_logprobs
+from vla_rl_bench_openvla_oft.decoding import draw, teacher_forced_logits
 
 T = 7
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from vla_rl_bench_openvla_oft.images import crop_centre, normalise, preprocess, resize_as_training
 from vla_rl_bench_openvla_oft.jpeg import round_trip
 from vla_rl_bench_openvla_oft.resize import centre_crop, lanczos3

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+from plugins.openvla_oft.tests import around
+from vla_rl_bench.errors import UserError
+from vla_rl_bench.types import EnvironmentSpec
 from vla_rl_bench_openvla_oft import loading, probe, standin
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make, make_autoregressive
 from vla_rl_bench_openvla_oft.proprio import PREFIX
 from vla_rl_bench_openvla_oft.spaces import CheckpointWarning
-
-from plugins.openvla_oft.tests import around
-from vla_rl_bench.errors import UserError
-from vla_rl_bench.types import EnvironmentSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lm_head puts:vla_rl_bench_openvla_oft.spaces.CheckpointWarning")
 

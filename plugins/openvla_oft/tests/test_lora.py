@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions
-from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make
 
 from plugins.openvla_oft.tests import around
 from vla_rl_bench.algorithms.sampling import token_logprobs
 from vla_rl_bench.engine.checkpoint import load_policy, save_policy, trained_state
+from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions
+from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lm_head puts")
 SPEC = around.libero()

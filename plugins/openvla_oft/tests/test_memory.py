@@ -15,6 +15,9 @@ import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+
+from vla_rl_bench.cli.main import main
+from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft import flops, lora, plan
 from vla_rl_bench_openvla_oft.activations import activations
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
@@ -23,9 +26,6 @@ from vla_rl_bench_openvla_oft.memory import GB, memory, state
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions, OpenVlaOptions
 from vla_rl_bench_openvla_oft.sizes import OPENVLA_7B, read_config, sizes
-
-from vla_rl_bench.cli.main import main
-from vla_rl_bench.errors import UserError
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "memory.md"
 DATA = Path(__file__).parent / "data"

@@ -8,11 +8,11 @@ import warnings
 import pytest
 import torch
 from torch import Tensor, nn
+
+from plugins.openvla_oft.tests import tiny
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.sequence import with_placeholders, with_tail
-
-from plugins.openvla_oft.tests import tiny
 
 
 def test_the_7b_model_has_the_checkpoints_names_and_shapes() -> None:

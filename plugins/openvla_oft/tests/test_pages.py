@@ -51,11 +51,10 @@ def test_imitation_takes_the_place_of_the_checkpoint_alone(suite: Path) -> None:
 
 
 def test_the_stand_in_is_written_where_the_suite_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from plugins.openvla_oft.tests.around import libero
     from vla_rl_bench_openvla_oft import standin
     from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
     from vla_rl_bench_openvla_oft.policy import make
-
-    from plugins.openvla_oft.tests.around import libero
 
     monkeypatch.chdir(tmp_path)
     command = re.search(r"^\$ python -m vla_rl_bench_openvla_oft.standin (.+)$", TEXT, re.M)

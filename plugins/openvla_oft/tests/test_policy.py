@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from vla_rl_bench_openvla_oft import images, plugin, statistics
-from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
-from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make
 
 from plugins.openvla_oft.tests import around, tiny
 from vla_rl_bench.algorithms import action_tokens
@@ -21,6 +18,9 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import TokenPolicy
 from vla_rl_bench.testing import PolicyContract
 from vla_rl_bench.types import EnvironmentSpec
+from vla_rl_bench_openvla_oft import images, plugin, statistics
+from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
+from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lm_head puts", "ignore:.*no preprocessor_config.json")
 

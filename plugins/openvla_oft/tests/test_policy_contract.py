@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions, OpenVlaOptions
-from vla_rl_bench_openvla_oft.policy import make, make_autoregressive
 
 from plugins.openvla_oft.tests import around
 from vla_rl_bench.interfaces import TokenPolicy
 from vla_rl_bench.testing import PolicyContract
 from vla_rl_bench.types import EnvironmentSpec
+from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions, OpenVlaOptions
+from vla_rl_bench_openvla_oft.policy import make, make_autoregressive
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from vla_rl_bench_openvla_oft.prompt import BOS, EMPTY, PAD, Prompts, prompt_ids, tokenizer
 
 from vla_rl_bench.errors import UserError
+from vla_rl_bench_openvla_oft.prompt import BOS, EMPTY, PAD, Prompts, prompt_ids, tokenizer
 
 ASKED = "In: What action should the robot take to put the mug on the plate?\nOut:"
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText
-from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
-from vla_rl_bench_openvla_oft.proprio import load_proprio_projector, stored_names
 
 from plugins.openvla_oft.tests import tiny
 from vla_rl_bench.errors import UserError
+from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
+from vla_rl_bench_openvla_oft.proprio import load_proprio_projector, stored_names
 
 TINY_VISION = json.loads((tiny.FOLDER / "meta.json").read_text())["vision"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from vla_rl_bench_openvla_oft import spaces
-from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
-from vla_rl_bench_openvla_oft.spaces import LIBERO, PLAIN, ROBOTWIN, CheckpointWarning
 
 from plugins.openvla_oft.tests import around
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import EnvironmentSpec, ImageSpec
+from vla_rl_bench_openvla_oft import spaces
+from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
+from vla_rl_bench_openvla_oft.spaces import LIBERO, PLAIN, ROBOTWIN, CheckpointWarning
 
 
 def test_an_environment_is_recognised_by_what_it_declares() -> None:

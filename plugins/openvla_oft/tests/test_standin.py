@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForImageTextToText
+
+from plugins.openvla_oft.tests import around, tiny
 from vla_rl_bench_openvla_oft import standin as standin_module
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import make
 from vla_rl_bench_openvla_oft.standin_tokenizer import LABEL
-
-from plugins.openvla_oft.tests import around, tiny
 
 
 def test_the_command_writes_a_labelled_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

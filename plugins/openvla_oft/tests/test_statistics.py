@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+
+from plugins.openvla_oft.tests import around, tiny
+from vla_rl_bench.algorithms import action_tokens
+from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft import gripper, statistics
 from vla_rl_bench_openvla_oft.codec import Codec, codec
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.spaces import LIBERO, PLAIN, ROBOTWIN
 from vla_rl_bench_openvla_oft.statistics import Bounds, Proprio, choose_key
-
-from plugins.openvla_oft.tests import around, tiny
-from vla_rl_bench.algorithms import action_tokens
-from vla_rl_bench.errors import UserError
 
 FOUND = {"libero_10_no_noops": {}, "libero_goal": {}, "lift_pot_1k": {}}
 GRIPPER = np.array([-1.0, 1.0])

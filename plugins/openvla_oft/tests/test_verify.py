@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+
+from plugins.openvla_oft.tests import made_up, tiny
 from vla_rl_bench_openvla_oft import verify
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.reference import read
-
-from plugins.openvla_oft.tests import made_up, tiny
 
 
 def test_the_fixture_agrees(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,7 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 def pairs(image: NDArray[np.uint8], theirs: dict[str, NDArray[np.uint8]]) -> dict[str, Pair]:
     """Stage -> ours and TensorFlow's."""
     import torch
+
     from vla_rl_bench_openvla_oft.images import crop_centre, preprocess, resize_as_training
     from vla_rl_bench_openvla_oft.jpeg import round_trip
 
