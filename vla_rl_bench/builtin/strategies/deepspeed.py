@@ -6,6 +6,7 @@ import copy
 import os
 import shutil
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ from vla_rl_bench.results.store import read_json, write_json
 
 def make(options: DeepSpeedOptions) -> DeepSpeed:
     """The entry point.  Without a launcher it is a gang of one."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # said, and so not warned about
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")  # DeepSpeed's calls
     import deepspeed
 
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
@@ -127,7 +131,8 @@ class DeepSpeedTrainer:
         if strategy.options.zero == 3:
             acting = copy.deepcopy(self._module).requires_grad_(False)
             if precision == "bfloat16":
-                acting = acting.bfloat16()
+                for parameter in acting.parameters():  # and not the buffers, which hold numbers and not weights
+                    parameter.data = parameter.data.bfloat16()
         self._replica = acting if strategy.options.zero == 3 else None
         self.policy = Placed(acting, device, precision)
         trained = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
