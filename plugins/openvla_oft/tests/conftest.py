@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from plugins.libero.tests.conftest import pytest_runtest_setup
+
+__all__ = ["pytest_runtest_setup"]  # tests marked `sim` ask for LIBERO here too
+
 if missing := [name for name in ("transformers", "peft", "tokenizers") if find_spec(name) is None]:
     collect_ignore_glob = ["test_*.py"]  # the plugin is not installed here
     del missing
