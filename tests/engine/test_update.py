@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tests.engine import padded
 from tests.engine.conftest import recipe
 from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.builtin.strategies.acting import Placed
@@ -121,9 +123,7 @@ def test_ranks_share_every_row_once_in_equally_many_forwards(rows: int, size: in
 
 @pytest.mark.parametrize("microbatch", [3, 256])
 def test_gradient_is_equation_11(groups: list[Group], pool: InProcessPool, policy: Any, microbatch: int) -> None:
-    with torch.no_grad():  # move away from the behaviour policy, so that ratios differ from 1 and some are clipped
-        for value in policy.parameters():
-            value += 0.02 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
+    moved(policy)
     summed = long_way(groups, pool, policy)
     summed.backward()
     loss = float(summed.detach())
@@ -143,6 +143,55 @@ def test_gradient_is_equation_11(groups: list[Group], pool: InProcessPool, polic
         draw=np.random.default_rng(0),
     )
     assert 0 < found["clip_fraction"] < 1
+    assert found["loss"] == pytest.approx(loss, abs=1e-6)
+    for name, value in still.gradients.items():
+        torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-3)
+
+
+def moved(policy: Any) -> None:
+    """Away from the behaviour policy, so that ratios differ from 1 and some are clipped."""
+    with torch.no_grad():
+        for value in policy.parameters():
+            value += 0.02 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
+
+
+def cut(group: Group) -> Group:
+    """As if the episodes had ended in success at different moments, inside a chunk too."""
+    ended = []
+    for number, one in enumerate(group.trajectories):
+        chunks = 1 + number
+        steps = one.steps[:chunks].copy()
+        steps[-1] = 1 + number
+        ended.append(
+            replace(
+                one,
+                observations=one.observations[:chunks],
+                tokens=one.tokens[:chunks],
+                logprobs=one.logprobs[:chunks],
+                steps=steps,
+            )
+        )
+    return replace(group, trajectories=tuple(ended))
+
+
+@pytest.mark.parametrize("aggregate", ["trajectory-mean", "token-mean"])
+def test_packed_is_the_padded_computation(
+    groups: list[Group], pool: InProcessPool, policy: Any, aggregate: str
+) -> None:
+    """The same loss and gradients as with every trajectory filled up to the step limit and masked."""
+    moved(policy)
+    groups = [cut(group) for group in groups]
+    instructions = [task.instruction for task in pool.contract.tasks]
+    chunks = -(-max(task.step_limit for task in pool.contract.tasks) // policy.chunk)
+    filled = padded.pad(groups, ADVANTAGES, instructions, policy, chunks)
+    assert len(filled.tokens) == 6 * chunks and 0 < filled.valid < 1
+    loss = padded.backward(policy, filled, temperature=TEMPERATURE, clip=CLIP, aggregate=aggregate)
+    expected = gradients(policy)
+    policy.zero_grad()
+    still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
+    config = recipe(minibatch=6, grad_clip=1e9, aggregate=aggregate)
+    arguments = (still, packed(groups, pool, policy), config, Engine([]), clipped, Alone())
+    found = update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=np.random.default_rng(0))
     assert found["loss"] == pytest.approx(loss, abs=1e-6)
     for name, value in still.gradients.items():
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-3)

@@ -40,6 +40,8 @@ def test_parents_come_first_and_ids_are_stable(catalog: Catalog) -> None:
         "runtime.slots=3",
         "title=Other",
         "arms.sft.sft.checkpoint_every=2",
+        "rl.microbatch_gb=0.5",
+        "rl.check_logprobs=true",
         "table.average=false",
     ],
 )

@@ -98,6 +98,8 @@ class RlConfig(Strict):
     warmup: Annotated[int, Field(ge=0)] = 0  # optimiser steps
     grad_clip: Rate = 1.0  # SimpleVLA-RL
     microbatch: Positive = 256  # chunks in one forward of the update; changes memory, not the result
+    microbatch_gb: Rate | None = None  # instead: 1e9 bytes that the activations of a forward may take; measured
+    check_logprobs: bool = False  # stored log-probs against those of the update's own forward, each iteration
     tricks: tuple[Named, ...] = ()
     curve: CurveConfig | None = None
     checkpoint_every: Positive = 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,19 +18,31 @@ from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.collect import Collected, collect, training_start
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Engine, Event
-from vla_rl_bench.engine.update import Objective, pack, update
+from vla_rl_bench.engine.update import Batch, Objective, fitting_microbatch, logprob_difference, pack, update
 from vla_rl_bench.interfaces import Ranks, Trainer
 from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import ACTIVITIES, Pool
 from vla_rl_bench.types import ClipRange, SamplingParams
 
+CHECKED_CHUNKS = 64  # of an iteration, by rl.check_logprobs
+ROUNDING = {"float32": 1e-3, "bfloat16": 0.05}  # nats that two forwards of one policy may differ by, by precision
 BASELINE_CLIP = ClipRange(0.2, 0.2)  # PPO's symmetric range: SimpleVLA-RL's baseline before "clip higher"
+
+
+@dataclass
+class Standing:
+    """What one iteration leaves to the next, beside the policy.  microbatch: as it was measured."""
+
+    microbatch: int | None = None
 
 
 @dataclass(frozen=True)
 class Training:
-    """Everything a GRPO run needs.  tasks: indices; bounds: half-open range of training starts."""
+    """Everything a GRPO run needs.  tasks: indices; bounds: half-open range of training starts.
+
+    precision: of the forwards, as strategies name it.
+    """
 
     run: str
     folder: RunFolder
@@ -45,6 +58,8 @@ class Training:
     seed: int
     curve: Evaluation | None
     progress: Callable[[str, int, int], None]
+    precision: str = "float32"
+    standing: Standing = field(default_factory=Standing)
 
     def notify(self, event: Event) -> None:
         """Tell the observers, once for all ranks."""
@@ -148,6 +163,7 @@ def _learn(training: Training, collected: Collected, temperature: float, iterati
     advantages = training.engine.advantages(returns, training.advantage)
     instructions = [task.instruction for task in training.pool.contract.tasks]
     batch = pack(collected.groups, advantages, instructions, training.trainer.policy)
+    looked_at = _looked_at(training, batch, temperature, clip)
     found = update(
         training.trainer,
         batch,
@@ -158,8 +174,37 @@ def _learn(training: Training, collected: Collected, temperature: float, iterati
         temperature=temperature,
         clip=clip,
         draw=seeding.generator("minibatches", training.seed, iteration),
+        microbatch=training.standing.microbatch,
     )
-    return found | {"clip_low": clip.low, "clip_high": clip.high}
+    return found | looked_at | {"clip_low": clip.low, "clip_high": clip.high}
+
+
+def _looked_at(training: Training, batch: Batch, temperature: float, clip: ClipRange) -> dict[str, float]:
+    """What the suite asks to have measured or checked before the update."""
+    config, standing, found = training.config, training.standing, dict[str, float]()
+    if config.microbatch_gb is not None:
+        if standing.microbatch is None:
+            arguments = (config.microbatch_gb, training.engine, training.objective, training.ranks)
+            standing.microbatch = fitting_microbatch(
+                training.trainer, batch, *arguments, temperature=temperature, clip=clip
+            )
+        found["microbatch"] = float(standing.microbatch)
+    if config.check_logprobs:
+        chunks = min(CHECKED_CHUNKS, standing.microbatch or config.microbatch)
+        difference = logprob_difference(training.trainer, batch, training.ranks, temperature=temperature, chunks=chunks)
+        found["logprob_difference"] = difference
+        _warn_of(difference, training.precision)
+    return found
+
+
+def _warn_of(difference: float, precision: str) -> None:
+    if not difference <= ROUNDING[precision]:
+        warnings.warn(
+            f"rl.check_logprobs: stored log-probs differ by {difference:.2g} from the update's own ({precision}: "
+            f"at most {ROUNDING[precision]:g} is rounding); rollouts and updates see different policies",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _curve_point(training: Training, iteration: int) -> None:

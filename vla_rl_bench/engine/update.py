@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from vla_rl_bench.algorithms.objectives import clipped_tokens
 from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.microbatch import activation_bytes, fitting, undrawn
 from vla_rl_bench.engine.ranks import parts_of
 from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
 from vla_rl_bench.types import ClipRange, Group, Observation
@@ -95,18 +97,20 @@ def update(
     temperature: float,
     clip: ClipRange,
     draw: np.random.Generator,
+    microbatch: int | None = None,
 ) -> dict[str, float]:
     """One epoch, an optimiser step a mini-batch -> metrics averaged over executed tokens (loss and grad_norm:
     over optimiser steps).
 
     Every rank has the whole batch and forwards its share of each mini-batch.
+    microbatch: chunks in one forward; ``config.microbatch`` if none is given.
     """
     sums: dict[str, float] = {}
     norms = []
     for rows in minibatches(batch, config.minibatch, draw):
         _, local = torch.unique(batch.trajectory[rows], return_inverse=True)
         weights = AGGREGATES[config.aggregate](batch.mask[rows], local)
-        parts = parts_of(len(rows), config.microbatch, ranks)
+        parts = parts_of(len(rows), microbatch or config.microbatch, ranks)
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             share = batch.part(rows[part]), weights[part]
@@ -124,6 +128,11 @@ def update(
     return means | {"loss": loss, "grad_norm": float(np.mean(norms)), "updates": float(len(norms))}
 
 
+def _inputs(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
+    """What the policy's forward takes, on the CPU."""
+    return trainer.policy.collate(batch.observations, batch.instructions) | {"tokens": batch.tokens}
+
+
 def _backward(
     trainer: Trainer,
     batch: Batch,
@@ -136,8 +145,7 @@ def _backward(
     last: bool,
 ) -> dict[str, float]:
     """Add a micro-batch's gradient -> sums over its executed tokens.  batch: the micro-batch alone."""
-    inputs = trainer.policy.collate(batch.observations, batch.instructions)
-    logits = trainer.forward(inputs | {"tokens": batch.tokens})
+    logits = trainer.forward(_inputs(trainer, batch))
     logprobs = token_logprobs(logits, batch.tokens.to(logits.device), temperature).cpu()
     entropy = token_entropy(logits, temperature).cpu()
     old, mask = batch.old_logprobs, batch.mask
@@ -153,3 +161,47 @@ def _backward(
             "clip_fraction": float((clipped_tokens(logprobs, old, advantages, clip) * mask).sum()),
             "kl": float(((old - logprobs) * mask).sum()),
         }
+
+
+def fitting_microbatch(
+    trainer: Trainer,
+    batch: Batch,
+    budget_gb: float,
+    engine: Engine,
+    objective: Objective,
+    ranks: Ranks,
+    *,
+    temperature: float,
+    clip: ClipRange,
+) -> int:
+    """The most chunks in one forward whose activations take at most `budget_gb` on every rank.
+
+    Measured on the chunk with the longest instruction, with weights of 0: the gradients that this adds are zeros.
+    """
+    longest = int(np.argmax([len(instruction) for instruction in batch.instructions]))
+
+    def work(chunks: int) -> None:
+        part = batch.part(np.full(chunks, longest))
+        nothing = torch.zeros_like(part.mask)
+        _backward(trainer, part, nothing, engine, objective, temperature, clip, last=False)
+
+    with undrawn():
+        with torch.no_grad():
+            device = trainer.forward(_inputs(trainer, batch.part(np.array([longest])))).device
+        work(1)  # allocates gradients, work spaces and the like
+        needed = [activation_bytes(device, partial(work, chunks)) for chunks in (1, 2)]
+    return min(fitting(budget_gb, *one) for one in ranks.gather(needed))
+
+
+def logprob_difference(trainer: Trainer, batch: Batch, ranks: Ranks, *, temperature: float, chunks: int) -> float:
+    """The largest difference between the stored behaviour log-probs and those of the update's own forward.
+
+    chunks: looked at, from the first on.  Before any optimiser step the two are the same policy.
+    """
+    part = batch.part(np.arange(min(chunks, len(batch.tokens))))
+    inputs = _inputs(trainer, part)
+    with torch.no_grad(), undrawn():
+        logits = trainer.forward(inputs)
+        fresh = token_logprobs(logits, part.tokens.to(logits.device), temperature).cpu()
+    here = float(((fresh - part.old_logprobs).abs() * part.mask).max())
+    return max(ranks.gather(here))

@@ -17,8 +17,8 @@ from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.config.schema import ArmConfig, Named, RlConfig, Suite
 
 HASH_LENGTH = 10
-# change memory, disk use or the pictures, not the policy
-_NO_NUMBER = {"checkpoint_every", "curve"}
+# change memory, time, disk use, what is checked or the pictures, not the policy
+_NO_NUMBER = {"checkpoint_every", "curve", "microbatch_gb", "check_logprobs"}
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,7 @@ class Workshop:
                     seed=self.job.run.seed,
                     curve=curve,
                     progress=self.report,
+                    precision=str(self.strategy.describe().get("precision", "float32")),
                 )
             )
             return trainer.trained_state()
