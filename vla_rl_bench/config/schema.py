@@ -100,6 +100,8 @@ class RlConfig(Strict):
     microbatch: Positive = 256  # chunks in one forward of the update; changes memory, not the result
     microbatch_gb: Rate | None = None  # instead: 1e9 bytes that the activations of a forward may take; measured
     check_logprobs: bool = False  # stored log-probs against those of the update's own forward, each iteration
+    overprovision: bool = True  # begin groups that rejected ones will make necessary; the batch is the same
+    reuse_surplus: bool = False  # what over-provision leaves over serves in the next batch, which then hangs on timing
     tricks: tuple[Named, ...] = ()
     curve: CurveConfig | None = None
     checkpoint_every: Positive = 1
@@ -172,17 +174,25 @@ class ExtraEvaluation(EvaluationConfig):
 
 
 class RuntimeConfig(Strict):
-    """How to run; changes no number.
+    """How to run.  With the defaults, nothing here changes a number, and so no run's id.
 
     jobs: runs at the same time, each a process; auto: one a core for batched environments, else 1.
-    workers: environment processes of a run; 0 for batched environments.  slots: episodes side by side in a batched
-    environment.  threads: torch threads a run.
+    workers: environment processes of a run; 0 for batched environments.  environments: episodes side by side in a
+    worker, which steps one while the policy answers another.  slots: episodes side by side in a batched environment.
+    threads: torch threads a run.
+    deterministic: no number depends on timing or on `workers` and `environments`; false lets whichever observations are
+    ready share a forward, and the bits of their log-probs depend on it.
+    forward_rows: with worker processes and `deterministic`, every forward has so many rows, padded; a row's bits may
+    depend on this number, but not on the other rows, which is checked.
     """
 
     jobs: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
+    environments: Positive = 1
     slots: Positive = 128
     threads: Positive = 1
+    deterministic: bool = True
+    forward_rows: Positive = 1
 
 
 class TableConfig(Strict):

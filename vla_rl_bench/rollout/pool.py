@@ -5,32 +5,34 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_connections
-from typing import IO, Any, Protocol
+from operator import itemgetter
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.interfaces import BatchedEnvironment
+from vla_rl_bench.rollout.clock import TRAINER, Clock, Meter
+from vla_rl_bench.rollout.remote import RemoteWorker
+from vla_rl_bench.rollout.routing import best_pair
 from vla_rl_bench.rollout.worker import build
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, ImageArray, Observation, Start
 
 ACTIVITIES = ("stepping", "rendering", "reset")
-_JOIN_SECONDS = 5.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A slot's answer.  result: None after a reset; observation: None when the episode has ended."""
+    """A slot's answer.  result: None after a reset; observation: None when the episode has ended.
+
+    The observation's images may be overwritten as soon as the slot is asked for something else.
+    """
 
     slot: int
     observation: Observation | None
@@ -38,18 +40,22 @@ class Ready:
 
 
 class Pool(Protocol):
-    """slots: episodes side by side.  seconds: worker seconds by activity so far.  workers: processes (1 in-process).
+    """slots: episodes side by side.  workers: processes (1 in-process).
 
-    forward_rows: how many ready observations may share a policy forward; None where which ones are ready never depends
-    on timing.
+    seconds: wall seconds by activity so far, summed over workers, and CPU seconds under ``cpu:<activity>``; `transfer`
+    is this process's own, for messages.  clock: where the pool puts what it and its workers do; off unless set.
+    forward_rows: how many ready observations may share a policy forward; None: all that are ready, which in process
+    never depends on timing.  deterministic: no number may depend on timing either, so that a forward in `forward_rows`
+    is padded to exactly so many.  held: by slot, the tasks that came to it; None where that makes no difference.
     """
 
     slots: int
     workers: int
     contract: EnvironmentSpec
-
-    @property
-    def forward_rows(self) -> int | None: ...
+    forward_rows: int | None
+    deterministic: bool
+    held: Sequence[set[int]] | None
+    clock: Clock
 
     @property
     def seconds(self) -> dict[str, float]: ...
@@ -71,18 +77,28 @@ class InProcessPool:
     """All slots in this process; each `wait` serves every open question in two batched calls."""
 
     workers = 1
-    forward_rows = None
 
-    def __init__(self, environment: BatchedEnvironment) -> None:
+    def __init__(self, environment: BatchedEnvironment, *, deterministic: bool = True) -> None:
         self._environment = environment
+        self._meter = Meter(environment)
         self._resets: dict[int, Start] = {}
         self._steps: dict[int, FloatArray] = {}
         self.slots = environment.slots
         self.contract = environment.contract
+        self.forward_rows: int | None = None
+        self.deterministic = deterministic
+        self.held: Sequence[set[int]] | None = None
+        self.clock = Clock(on=False)
 
     @property
     def seconds(self) -> dict[str, float]:
-        return dict(self._environment.seconds)
+        return self._meter.seconds
+
+    def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        result, spans = self._meter.call(function, *arguments)
+        for span in spans:
+            self.clock.add(TRAINER, *span)
+        return result
 
     def reset(self, slot: int, start: Start) -> None:
         self._resets[slot] = start
@@ -94,17 +110,17 @@ class InProcessPool:
         ready = []
         if self._steps:
             slots = list(self._steps)
-            results = self._environment.step_slots(slots, np.stack(list(self._steps.values())))
+            results = self._call(self._environment.step_slots, slots, np.stack(list(self._steps.values())))
             ready += [Ready(slot, result.observation, result) for slot, result in zip(slots, results, strict=True)]
         if self._resets:
             slots = list(self._resets)
-            observations = self._environment.reset_slots(slots, list(self._resets.values()))
+            observations = self._call(self._environment.reset_slots, slots, list(self._resets.values()))
             ready += [Ready(slot, observations[row], None) for row, slot in enumerate(slots)]
         self._steps, self._resets = {}, {}
         return ready
 
     def demonstrate(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
-        return self._environment.demonstrate_many(starts, seed)
+        return self._call(self._environment.demonstrate_many, starts, seed)
 
     def film(self, slot: int) -> ImageArray:
         return self._environment.film_slot(slot)
@@ -113,74 +129,40 @@ class InProcessPool:
         self._environment.close()
 
 
-class _Worker:
-    """A worker process and the socket to it."""
-
-    def __init__(self, python: str, message: tuple[Any, ...]) -> None:
-        ours, theirs = socket.socketpair()
-        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        # one thread each: the workers are the parallelism
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self.process = subprocess.Popen(
-            [python, "-m", "vla_rl_bench.rollout.worker", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            env=threads | dict(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
-        theirs.close()
-        self.connection = Connection(ours.detach())
-        self.connection.send(message)
-        self.seconds: dict[str, float] = {}
-
-    def receive(self) -> Any:
-        """The next answer; raises `EnvironmentFailure` with the worker's own words when there is none."""
-        try:
-            ok, answer, seconds = self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            code = self.process.wait(timeout=_JOIN_SECONDS)
-            raise EnvironmentFailure(f"an environment worker died (exit status {code})\n{self.last_words()}") from None
-        if ok is None:
-            raise UserError(answer)
-        if not ok:
-            raise EnvironmentFailure(f"an environment worker raised\n{answer}")
-        self.seconds.update(seconds)
-        return answer
-
-    def last_words(self) -> str:
-        self.log.seek(0)
-        return self.log.read()[-4000:].decode(errors="replace").strip()
-
-    def close(self) -> None:
-        self.connection.close()  # the worker ends when its socket does
-        try:
-            self.process.wait(timeout=_JOIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-
-
 class ProcessPool:
-    """One slot a worker process; one message each way a chunk.
+    """Worker processes of several slots each; one message each way a chunk, images through shared memory.
 
-    Observations are forwarded one by one (`forward_rows` = 1), so that no number depends on which worker was faster.
+    Slot s is slot s // workers of worker s % workers.  A worker serves its slots one after the other, in the order
+    asked: while it steps one, the policy may answer another.
     """
 
-    forward_rows = 1
-
     def __init__(
-        self, entry: EnvironmentEntry, suite: str, options: Any, workers: int, python: str | None = None
+        self,
+        entry: EnvironmentEntry,
+        suite: str,
+        options: Any,
+        workers: int,
+        python: str | None = None,
+        *,
+        environments: int = 1,
+        forward_rows: int = 1,
+        deterministic: bool = True,
+        share: bool = True,
     ) -> None:
-        message = (entry.make, suite, options, 1, entry.batched)
-        self._workers: list[_Worker] = []
-        self._open: dict[int, str] = {}
-        self.slots = self.workers = workers
+        """environments: slots a worker.  share: False sends images in the messages."""
+        self._workers: list[RemoteWorker] = []
+        self._accounts: dict[str, float] = {}
+        self.clock = Clock(on=False)
+        self.workers, self.slots = workers, workers * environments
+        self.forward_rows: int | None = forward_rows if deterministic else self.slots
+        self.deterministic = deterministic
+        self._held: list[set[int]] = [set() for _ in range(self.slots)]
+        self.held: Sequence[set[int]] | None = self._held
+        message = (entry.make, suite, options, environments, entry.batched)
         try:
             for _ in range(workers):
-                self._workers.append(_Worker(python or sys.executable, message))
-            contracts = [worker.receive() for worker in self._workers]  # all of them: each must have started
+                self._workers.append(RemoteWorker(python, message, share=share))
+            contracts = [worker.begin(environments) for worker in self._workers]  # all: each must have started
             self.contract: EnvironmentSpec = contracts[0]
         except BaseException:
             self.close()
@@ -188,61 +170,74 @@ class ProcessPool:
 
     @property
     def seconds(self) -> dict[str, float]:
-        total: dict[str, float] = {}
+        total = dict(self._accounts)
         for worker in self._workers:
             for name, value in worker.seconds.items():
                 total[name] = total.get(name, 0.0) + value
         return total
 
+    @contextmanager
+    def _transfer(self) -> Iterator[None]:
+        """Account for messages: seconds of this process."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        ended = time.perf_counter()
+        self.clock.add(TRAINER, "transfer", wall, ended)
+        for name, spent in (("transfer", ended - wall), ("cpu:transfer", time.process_time() - cpu)):
+            self._accounts[name] = self._accounts.get(name, 0.0) + spent
+
     def _ask(self, slot: int, name: str, argument: Any) -> None:
-        if slot in self._open:
-            raise RuntimeError(f"slot {slot} still owes an answer to `{self._open[slot]}`")
-        try:
-            self._workers[slot].connection.send((name, argument))
-        except (BrokenPipeError, ConnectionResetError):
-            self._workers[slot].receive()  # raises with the worker's last words
-        self._open[slot] = name
+        with self._transfer():
+            self._workers[slot % self.workers].ask(name, slot // self.workers, argument)
 
     def reset(self, slot: int, start: Start) -> None:
-        self._ask(slot, "reset", (0, start))
+        self._held[slot].add(start.task)
+        self._ask(slot, "reset", start)
 
     def step(self, slot: int, actions: FloatArray) -> None:
-        self._ask(slot, "step", (0, actions))
+        self._ask(slot, "step", actions)
 
-    def _answers(self) -> list[tuple[int, str, Any]]:
-        """Block until at least one worker has answered; all answers that are there."""
-        slots = {id(self._workers[slot].connection): slot for slot in self._open}
-        answered = wait_for_connections([self._workers[slot].connection for slot in self._open])
-        found = sorted(slots[id(connection)] for connection in answered)
-        return [(slot, self._open.pop(slot), self._workers[slot].receive()) for slot in found]
+    def _answers(self) -> list[tuple[int, Any]]:
+        """Block until a worker has answered -> (slot, value) of every answer that is there."""
+        busy = {worker.connection: place for place, worker in enumerate(self._workers) if worker.owed}
+        found = []
+        for connection in wait_for_connections(list(busy)):
+            place = busy[connection]  # type: ignore[index]
+            worker = self._workers[place]
+            with self._transfer():
+                answers = worker.receive_all()
+            for answer in answers:
+                for span in answer.spans:
+                    self.clock.add(f"worker {place}", *span)
+                found.append((answer.slot * self.workers + place, answer.value))
+        return sorted(found, key=itemgetter(0))
 
     def wait(self) -> list[Ready]:
-        ready = []
-        for slot, name, answer in self._answers():
-            if name == "reset":
-                ready.append(Ready(slot, answer, None))
-            else:
-                ready.append(Ready(slot, answer.observation, answer))
-        return ready
+        return [
+            Ready(slot, value.observation, value) if isinstance(value, ChunkResult) else Ready(slot, value, None)
+            for slot, value in self._answers()
+        ]
 
     def demonstrate(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
         found: list[Demonstration | None] = [None] * len(starts)
-        todo = list(reversed(range(len(starts))))
-        idle = list(range(self.slots))
+        todo = list(range(len(starts)))
+        idle = list(range(self.workers))  # one slot a worker: an expert's episode leaves it nothing to wait for
         at: dict[int, int] = {}
         while todo or at:
             while todo and idle:
-                slot = idle.pop()
-                at[slot] = todo.pop()
-                self._ask(slot, "demonstrate", (starts[at[slot]], seed))
-            for slot, _, answer in self._answers():
+                place, slot = best_pair([starts[index].task for index in todo], idle, self._held)
+                idle.remove(slot)
+                at[slot] = index = todo.pop(place)
+                self._held[slot].add(starts[index].task)
+                self._ask(slot, "demonstrate", (starts[index], seed))
+            for slot, answer in self._answers():
                 found[at.pop(slot)] = answer
                 idle.append(slot)
         return found
 
     def film(self, slot: int) -> ImageArray:
-        self._ask(slot, "film", 0)
-        return self._answers()[0][2]  # type: ignore[no-any-return]
+        self._ask(slot, "film", None)
+        return self._answers()[0][1]  # type: ignore[no-any-return]
 
     def close(self) -> None:
         for worker in self._workers:
@@ -251,14 +246,31 @@ class ProcessPool:
 
 
 def open_pool(
-    entry: EnvironmentEntry, suite: str, options: Any, *, slots: int, workers: int, python: str | None = None
+    entry: EnvironmentEntry,
+    suite: str,
+    options: Any,
+    *,
+    slots: int,
+    workers: int,
+    environments: int = 1,
+    forward_rows: int = 1,
+    deterministic: bool = True,
+    python: str | None = None,
 ) -> Pool:
     """The pool that suits an environment: this process for batched ones, else `workers` processes.
 
-    workers: 0 runs a plain environment in this process too (one slot): handy for debugging.
+    workers: 0 runs a plain environment in this process too: handy for debugging.  environments: slots a worker.
     """
-    if entry.batched:
-        return InProcessPool(build(entry.make, suite, options, slots, True))
-    if workers == 0 and python is None:
-        return InProcessPool(build(entry.make, suite, options, 1, False))
-    return ProcessPool(entry, suite, options, max(workers, 1), python)
+    if entry.batched or (workers == 0 and python is None):
+        size = slots if entry.batched else environments
+        return InProcessPool(build(entry.make, suite, options, size, entry.batched), deterministic=deterministic)
+    return ProcessPool(
+        entry,
+        suite,
+        options,
+        max(workers, 1),
+        python,
+        environments=environments,
+        forward_rows=forward_rows,
+        deterministic=deterministic,
+    )

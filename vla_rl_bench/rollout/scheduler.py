@@ -6,81 +6,63 @@ it, and when, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from vla_rl_bench import seeding
-from vla_rl_bench.rollout.actor import Actor, Decisions
+from vla_rl_bench.rollout.actor import Actor
+from vla_rl_bench.rollout.clock import TRAINER, Clock
+from vla_rl_bench.rollout.invariance import require_row_invariance
+from vla_rl_bench.rollout.openings import Openings
+from vla_rl_bench.rollout.playing import Asking, Episode, Playing
 from vla_rl_bench.rollout.pool import Pool, Ready
-from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageArray, IntArray, Observation, Start, Trajectory
+from vla_rl_bench.rollout.routing import best_pair
+from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageArray, Observation, Start, Trajectory
 
+__all__ = ["Episode", "film", "roll_out", "spec_summary"]
 
-@dataclass(frozen=True)
-class Episode:
-    """An episode to play.  rollout: its place in its group.  key: what its random numbers are keyed by."""
-
-    start: Start
-    rollout: int = 0
-    key: tuple[int | str, ...] = ()
-
-
-@dataclass
-class _Playing:
-    """An episode under way and what has been recorded of it."""
-
-    episode: Episode
-    uniforms: FloatArray | None
-    observations: list[Observation] = field(default_factory=list)
-    tokens: list[NDArray[np.int16]] = field(default_factory=list)
-    logprobs: list[FloatArray] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
-
-    def trajectory(self, success: bool, *, keep: bool) -> Trajectory:
-        """keep: with observations, tokens and log-probs (for training); else only the outcome."""
-        steps: IntArray = np.array(self.steps, np.int64)
-        if not keep:
-            nothing = Observation({}, np.zeros((0, 0), np.float32))
-            empty = np.zeros((0, 0), np.float32)
-            return Trajectory(
-                self.episode.start,
-                self.episode.rollout,
-                nothing,
-                empty.astype(np.int16),
-                empty,
-                steps,
-                success,
-                tuple(self.events),
-            )
-        return Trajectory(
-            self.episode.start,
-            self.episode.rollout,
-            Observation.stack(self.observations),
-            np.stack(self.tokens),
-            np.stack(self.logprobs),
-            steps,
-            success,
-            tuple(self.events),
-        )
+AHEAD = 32  # waiting episodes to choose from: some groups of eight
 
 
 class _Stage:
     """The slots of a pool, the episodes on them, and the actor that plays them."""
 
-    def __init__(self, pool: Pool, actor: Actor, keep: bool) -> None:
-        self.pool, self.actor, self.keep = pool, actor, keep
-        self.playing: dict[int, _Playing] = {}
+    def __init__(self, pool: Pool, actor: Actor, needed: Callable[[Episode], bool], keep: bool) -> None:
+        self.pool, self.actor, self.needed, self.keep = pool, actor, needed, keep
+        self.playing: dict[int, Playing] = {}
         self.free = list(reversed(range(pool.slots)))
+        self.waiting: deque[Episode] = deque()
         self.instructions = [task.instruction for task in pool.contract.tasks]
+        self.rows = pool.forward_rows if pool.deterministic else None
+        # in process a forward's shape follows from the episodes, and leaving a row out would change the others' bits
+        reuse = actor.one_forward and (pool.forward_rows is not None or not pool.deterministic)
+        self.openings = Openings(2 * pool.slots + 8 if reuse else 0)
 
-    def start(self, episode: Episode) -> None:
-        slot = self.free.pop()
-        self.playing[slot] = _Playing(episode, self._uniforms(episode))
+    def start_episodes(self, next_episode: Callable[[], Episode | None]) -> None:
+        """Give free slots episodes until one or the other is used up."""
+        ahead = 1 if self.pool.held is None else AHEAD
+        while self.free:
+            self.waiting = deque(filter(self.needed, self.waiting))
+            while len(self.waiting) < ahead and (episode := next_episode()) is not None:
+                self.waiting.append(episode)
+            if not self.waiting:
+                return
+            self._start_one()
+
+    def _start_one(self) -> None:
+        place, slot = 0, self.free[-1]
+        if self.pool.held is not None:
+            tasks = [episode.start.task for episode in self.waiting]
+            place, slot = best_pair(tasks, self.free[::-1], self.pool.held)
+        episode = self.waiting[place]
+        del self.waiting[place]
+        self.free.remove(slot)
+        self.playing[slot] = Playing(episode, self._uniforms(episode))
         self.pool.reset(slot, episode.start)
 
     def _uniforms(self, episode: Episode) -> FloatArray | None:
@@ -95,61 +77,122 @@ class _Stage:
         """Wait, record, forward, send.  -> the episodes that ended."""
         ready = self.pool.wait()
         ended = [done for answer in ready if (done := self._record(answer)) is not None]
-        waiting = [answer for answer in ready if answer.observation is not None]
-        rows = self.pool.forward_rows or max(len(waiting), 1)
-        for first in range(0, len(waiting), rows):
-            self._forward(waiting[first : first + rows])
+        waiting = [
+            Asking(answer.slot, self.playing[answer.slot], answer.observation)
+            for answer in ready
+            if answer.slot in self.playing and answer.observation is not None
+        ]
+        while waiting:
+            waiting = self._answer(waiting)
         return ended
 
     def _record(self, answer: Ready) -> tuple[Episode, Trajectory] | None:
-        if answer.result is None:
-            return None
-        playing = self.playing[answer.slot]
-        playing.steps.append(answer.result.steps)
-        playing.events.extend(answer.result.events)
-        if not answer.result.done:
+        """-> the episode if it has ended, or if nobody needs it any more."""
+        playing, result = self.playing[answer.slot], answer.result
+        if result is not None:
+            playing.steps.append(result.steps)
+            playing.events.extend(result.events)
+        done = result is not None and result.done
+        if not done and self.needed(playing.episode):
             return None
         del self.playing[answer.slot]
         self.free.append(answer.slot)
-        return playing.episode, playing.trajectory(answer.result.success, keep=self.keep)
+        success = result is not None and result.success
+        return playing.episode, playing.trajectory(success, keep=self.keep and done)
 
-    def _forward(self, waiting: list[Ready]) -> None:
-        playing = [self.playing[answer.slot] for answer in waiting]
-        observations = [answer.observation for answer in waiting if answer.observation is not None]
-        instructions = [self.instructions[one.episode.start.task] for one in playing]
-        uniforms = None
-        if self.actor.temperature is not None:
-            uniforms = np.stack([one.uniforms[len(one.steps)] for one in playing if one.uniforms is not None])
-        decisions = self.actor.act(Observation.stack(observations), instructions, uniforms)
-        for row, (answer, one, observation) in enumerate(zip(waiting, playing, observations, strict=True)):
+    def _answer(self, waiting: Sequence[Asking]) -> list[Asking]:
+        """Answer what has been forwarded before, then as many as share a forward -> the rest."""
+        most = self.pool.forward_rows or len(waiting)
+        batch: list[Asking] = []
+        rest: list[Asking] = []
+        for one in waiting:
+            if self._reuse(one):
+                continue
+            twin = self.openings.on and one.opening and any(it.opening and it.start == one.start for it in batch)
+            (rest if twin or len(batch) == most else batch).append(one)
+        if batch:
+            self._forward(batch)
+        return rest
+
+    def _reuse(self, one: Asking) -> bool:
+        """Answer an observation that the group's first member had, with the logits of then."""
+        logits = self.openings.find(one.start, one.observation) if one.opening else None
+        if logits is None:
+            return False
+        self.actor.reused += 1
+        self._send([one], Observation.stack([one.observation]), logits)
+        return True
+
+    def _forward(self, batch: Sequence[Asking]) -> None:
+        """One forward for all of them; their observations are copied here, once."""
+        observations = Observation.stack([one.observation for one in batch])
+        told = [self.instructions[one.start.task] for one in batch]
+        if self.rows is not None and self.rows > 1:
+            require_row_invariance(self.actor.policy, observations[0], [told[0], *self.instructions], self.rows)
+        if not self.actor.one_forward:
+            self._send(batch, observations, told)
+            return
+        with self.pool.clock.measure(TRAINER, "policy"):
+            logits = self.actor.look(observations, told, self.rows)
+        for row, one in enumerate(batch):
+            if one.opening:
+                self.openings.add(one.start, observations[row], logits[row : row + 1])
+        self._send(batch, observations, logits)
+
+    def _send(self, batch: Sequence[Asking], observations: Observation, known: Tensor | list[str]) -> None:
+        """Choose, and let the environments act.  known: logits, or instructions where the forward is yet to come."""
+        uniforms = self._next_uniforms(batch)
+        with self.pool.clock.measure(TRAINER, "policy"):
+            if isinstance(known, Tensor):
+                decisions = self.actor.choose(known, uniforms, self.rows)
+            else:
+                decisions = self.actor.act(observations, known, uniforms, self.rows)
+        for row, one in enumerate(batch):
             if self.keep:
-                _remember(one, observation, decisions, row)
-            self.pool.step(answer.slot, decisions.actions[row])
+                one.playing.remember(observations[row], decisions, row)
+            self.pool.step(one.slot, decisions.actions[row])
 
-
-def _remember(playing: _Playing, observation: Observation, decisions: Decisions, row: int) -> None:
-    playing.observations.append(observation)
-    playing.tokens.append(decisions.tokens[row])
-    playing.logprobs.append(decisions.logprobs[row])
+    def _next_uniforms(self, batch: Sequence[Asking]) -> FloatArray | None:
+        found = [one.playing.uniforms[len(one.playing.steps)] for one in batch if one.playing.uniforms is not None]
+        return np.stack(found) if found else None
 
 
 def roll_out(
-    pool: Pool, actor: Actor, next_episode: Callable[[], Episode | None], *, keep: bool
+    pool: Pool,
+    actor: Actor,
+    next_episode: Callable[[], Episode | None],
+    *,
+    keep: bool,
+    needed: Callable[[Episode], bool] = lambda episode: True,
+    clock: Clock | None = None,
 ) -> Iterator[tuple[Episode, Trajectory]]:
     """Play episodes as `next_episode` hands them out; yield each as it ends.
 
-    next_episode: None means nothing for now; it is asked again whenever an episode has ended.  The iterator stops when
-    nothing is being played and nothing is left to play.
+    next_episode: None means nothing for now; it is asked again whenever an episode has ended.  Worker processes choose
+    among the next few episodes, so it may be asked before a slot is free.  The iterator stops when nothing is being
+    played and nothing is left to play.
     keep: record observations, tokens and log-probs (training); else only outcomes (evaluation).
+    needed: asked again and again; an episode for which it turns false is dropped, if it waits, or cut short and yielded
+    with its steps alone.
+    clock: gets the spans of policy and transfer, and of the workers.
     """
-    stage = _Stage(pool, actor, keep)
-    with _cores_for_workers(pool):
+    stage = _Stage(pool, actor, needed, keep)
+    with _cores_for_workers(pool), _told(pool, clock):
         while True:
-            while stage.free and (episode := next_episode()) is not None:
-                stage.start(episode)
+            stage.start_episodes(next_episode)
             if not stage.playing:
                 return
             yield from stage.advance()
+
+
+@contextmanager
+def _told(pool: Pool, clock: Clock | None) -> Iterator[None]:
+    """The pool, for a while, with this clock."""
+    before, pool.clock = pool.clock, clock or pool.clock
+    try:
+        yield
+    finally:
+        pool.clock = before
 
 
 @contextmanager
@@ -170,8 +213,9 @@ def film(pool: Pool, actor: Actor, start: Start) -> tuple[list[ImageArray], bool
     observation = pool.wait()[0].observation
     frames = [pool.film(0)]
     instruction = pool.contract.tasks[start.task].instruction
+    rows = pool.forward_rows if pool.deterministic else None
     while observation is not None:
-        chunk = actor.act(Observation.stack([observation]), [instruction], None).actions[0]
+        chunk = actor.act(Observation.stack([observation]), [instruction], None, rows).actions[0]
         for action in chunk:
             pool.step(0, action[None])
             answer = pool.wait()[0]

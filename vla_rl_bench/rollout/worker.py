@@ -1,7 +1,8 @@
 """An environment process: builds one environment and serves its slots over a socket until the socket closes.
 
 Runs under any interpreter that has NumPy and the environment's plugin:
-``python -m vla_rl_bench.rollout.worker FD``.  Imports the standard library, NumPy and the plugin; never torch.
+``python -m vla_rl_bench.rollout.worker SOCKET MEMORY``, two inherited file descriptors.
+Imports the standard library, NumPy and the plugin; never torch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,7 +23,11 @@ import numpy as np
 from vla_rl_bench.entries import load
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import BatchedEnvironment
+from vla_rl_bench.rollout.clock import Meter
+from vla_rl_bench.rollout.messages import Answer
+from vla_rl_bench.rollout.slab import Slab, try_slab
 from vla_rl_bench.rollout.slots import SlotEnvironments
+from vla_rl_bench.types import ChunkResult, Observation
 
 
 def build(make: str, suite: str, options: Any, slots: int, batched: bool) -> BatchedEnvironment:
@@ -39,36 +45,50 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def answer(environment: BatchedEnvironment, request: tuple[str, Any]) -> Any:
-    """One request -> one answer.  The requests are those of `vla_rl_bench.rollout.pool.ProcessPool`."""
-    name, argument = request
+def perform(environment: BatchedEnvironment, name: str, slot: int, argument: Any) -> Any:
+    """Do what is asked.  The requests are those of `vla_rl_bench.rollout.pool.ProcessPool`."""
     if name == "reset":
-        slot, start = argument
-        return environment.reset_slots([slot], [start])[0]
+        return environment.reset_slots([slot], [argument])[0]
     if name == "step":
-        slot, actions = argument
-        return environment.step_slots([slot], np.asarray(actions)[None])[0]
+        return environment.step_slots([slot], np.asarray(argument)[None])[0]
     if name == "demonstrate":
         start, seed = argument
         return environment.demonstrate_many([start], seed)[0]
     if name == "film":
-        return environment.film_slot(argument)
+        return environment.film_slot(slot)
     raise ValueError(f"unknown request {name!r}")
 
 
-def serve(connection: Connection) -> None:
-    """Build what the first message asks for, then answer requests with ``(ok, answer, seconds so far)``."""
+def _share(slab: Slab | None, slot: int, value: Any) -> Any:
+    """The answer with its images left in shared memory, where there is some."""
+    if slab is None:
+        return value
+    if isinstance(value, Observation):
+        return slab.put(slot, value)
+    if isinstance(value, ChunkResult) and value.observation is not None:
+        return replace(value, observation=slab.put(slot, value.observation))
+    return value
+
+
+def serve(connection: Connection, memory: int) -> None:
+    """Build what the first message asks for, then answer requests one after the other.
+
+    A request is ``(name, slot, argument)``; several slots' requests may wait in the socket.  The first answer is the
+    contract and whether images come through `memory`.
+    """
     environment = build(*connection.recv())
-    connection.send((True, environment.contract, {}))
+    slab = try_slab(memory, environment.contract.images, environment.slots)
+    connection.send(Answer(True, 0, (environment.contract, slab is not None)))
+    meter = Meter(environment)
     while True:
-        request = connection.recv()
-        connection.send((True, answer(environment, request), dict(environment.seconds)))
+        name, slot, argument = connection.recv()
+        value, spans = meter.call(perform, environment, name, slot, argument)
+        connection.send(Answer(True, slot, _share(slab, slot, value), meter.seconds, spans))
 
 
 def _last_words(connection: Connection, ok: bool | None, text: str) -> None:
-    """ok: False for a defect, with its traceback; None for what a user can mend."""
     with contextlib.suppress(OSError):
-        connection.send((ok, text, {}))
+        connection.send(Answer(ok, 0, text))
 
 
 def main() -> None:
@@ -76,7 +96,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides what an interrupt means
     connection = Connection(int(sys.argv[1]))
     try:
-        serve(connection)
+        serve(connection, int(sys.argv[2]))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the trainer is done with us, or gone
     except UserError as error:

@@ -77,6 +77,9 @@ class Workshop:
                 options,
                 slots=runtime.slots,
                 workers=runtime.workers,
+                environments=runtime.environments,
+                forward_rows=runtime.forward_rows,
+                deterministic=runtime.deterministic,
                 python=config.python,
             )
         return self._pools[key]
