@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,13 +30,22 @@ class EvenOnly:
         return group.index % 2 == 0
 
 
-def gather(policy: Any, slots: int, tricks: list[object], wanted: int, most: int) -> Collected:
+def gather(policy: Any, slots: int, tricks: list[object], wanted: int, most: int, acceptance: float = 1.0) -> Collected:
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), slots))
     pool.forward_rows = 1  # type: ignore[assignment]
     start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
     key = ("rollout", 0, 1)
     return collect(
-        pool, Actor(policy, 1.6), Engine(tricks), start_of, Alone(), key=key, wanted=wanted, most=most, size=2
+        pool,
+        Actor(policy, 1.6),
+        Engine(tricks),
+        start_of,
+        Alone(),
+        key=key,
+        wanted=wanted,
+        most=most,
+        size=2,
+        acceptance=acceptance,
     )
 
 
@@ -95,11 +105,90 @@ def test_any_order_of_ending_gives_the_same_batch(keep: list[bool], wanted: int,
     assert draw.launched == (kept[-1] + 1 if len(kept) == wanted else most)
 
 
-def _outcome(episode: Episode) -> Trajectory:
-    import numpy as np
+@settings(max_examples=300)
+@given(
+    keep=st.lists(st.booleans(), min_size=30, max_size=30),
+    wanted=st.integers(1, 8),
+    most=st.integers(1, 30),
+    acceptance=st.floats(0, 1),
+    slots=st.integers(1, 12),
+    random=st.randoms(),
+)
+def test_over_provision_gives_the_same_batch(
+    keep: list[bool], wanted: int, most: int, acceptance: float, slots: int, random: Any
+) -> None:
+    """Whatever is launched beyond need, and in whichever order episodes end or are cut short: the same batch, counts
+    included, as without over-provision; never more than `most` groups; every chunk is in the batch or wasted."""
+    found, played, begun = _drawn(keep, wanted, most, acceptance, slots, random)
+    plain, *_ = _drawn(keep, wanted, most, 1.0, 1, random)
+    assert [group.index for group in found.groups] == [group.index for group in plain.groups]
+    for name in ("drawn", "trajectories", "steps", "chunks", "successes"):
+        assert getattr(found, name) == getattr(plain, name)
+    assert plain.wasted_chunks == 0 and plain.surplus == ()
+    assert begun <= most
+    assert found.chunks + found.wasted_chunks == played
+    assert all(keep[group.index] and group.index > found.groups[-1].index for group in found.surplus)
 
+
+def _drawn(
+    keep: list[bool], wanted: int, most: int, acceptance: float, slots: int, random: Any
+) -> tuple[Collected, int, int]:
+    """-> the batch, the chunks played and the groups begun, on `slots` slots whose episodes last as chance has it."""
+    draw = _Draw(lambda n: Start(0, n), ("k",), lambda group: keep[group.index], wanted, range(most), 2, acceptance)
+    playing: list[Episode] = []
+    played = 0
+    while True:
+        while len(playing) < slots and (episode := draw.next_episode()) is not None:
+            playing.append(episode)
+        if not playing:
+            return draw.outcome(), played, draw.begun
+        ended = playing.pop(random.randrange(len(playing)))
+        chunks = 3 + ended.start.index % 4 if draw.needed(ended) else random.randrange(3)
+        played += chunks
+        draw.take(ended, _outcome(ended, chunks))
+
+
+def test_a_low_acceptance_keeps_slots_busy() -> None:
+    """With half of the groups expected to go, twice as many are begun; what was not needed is forgotten or wasted."""
+    draw = _Draw(lambda n: Start(0, n), ("k",), lambda group: True, 2, range(9), 2, 0.5)
+    begun = list(iter(draw.next_episode, None))
+    assert [episode.start.index for episode in begun] == [0, 0, 1, 1, 2, 2, 3, 3]
+    for episode in (*begun[:2], *begun[4:6], begun[6]):  # groups 0 and 2 are whole, 3 is not: 1 may still be kept
+        draw.take(episode, _outcome(episode, 5))
+    assert draw.last == 2 and draw.needed(begun[2]) and not draw.needed(begun[7])
+    for episode in begun[2:4]:
+        draw.take(episode, _outcome(episode, 5))
+    draw.take(begun[7], _outcome(begun[7], 1))
+    found = draw.outcome()
+    assert [group.index for group in found.groups] == [0, 1] and found.drawn == 2
+    assert [group.index for group in found.surplus] == [2]
+    assert (found.chunks, found.wasted_chunks) == (20, 10 + 5 + 1)
+
+
+def test_over_provision_on_real_slots_gives_the_same_batch(policy: Any) -> None:
+    plain = gather(policy, 3, [EvenOnly()], wanted=3, most=12)
+    more = gather(policy, 8, [EvenOnly()], wanted=3, most=12, acceptance=0.4)
+    assert [group.index for group in more.groups] == [group.index for group in plain.groups] == [0, 2, 4]
+    assert (more.drawn, more.chunks, more.successes) == (plain.drawn, plain.chunks, plain.successes)
+    assert plain.wasted_chunks == 0 < more.wasted_chunks
+    for one, other in zip(more.groups, plain.groups, strict=True):
+        for mine, theirs in zip(one.trajectories, other.trajectories, strict=True):
+            assert (mine.tokens == theirs.tokens).all() and (mine.logprobs == theirs.logprobs).all()
+
+
+def test_where_forwards_share_rows_nothing_is_launched_in_vain(policy: Any) -> None:
+    """In process a row's neighbours are settled by which episodes play; one more would change bits."""
+    pool = InProcessPool(make_tabletop("object", TabletopOptions(), 16))
+    start_of = partial(training_start, (0, 1), (10_000, 20_000), 0, 1)
+    found = collect(
+        pool, Actor(policy, 1.6), Engine([EvenOnly()]), start_of, Alone(), key=("k",), wanted=2, most=9, size=2,
+        acceptance=0.1,
+    )  # fmt: skip
+    assert found.wasted_chunks == 0 and found.drawn == 3
+
+
+def _outcome(episode: Episode, chunks: int = 0) -> Trajectory:
     nothing = Observation({}, np.zeros((0, 0), np.float32))
     empty = np.zeros((0, 0), np.float32)
-    return Trajectory(
-        episode.start, episode.rollout, nothing, empty.astype(np.int16), empty, np.zeros(0, np.int64), False
-    )
+    steps = np.ones(chunks, np.int64)
+    return Trajectory(episode.start, episode.rollout, nothing, empty.astype(np.int16), empty, steps, False)

@@ -42,6 +42,8 @@ def test_parents_come_first_and_ids_are_stable(catalog: Catalog) -> None:
         "arms.sft.sft.checkpoint_every=2",
         "rl.microbatch_gb=0.5",
         "rl.check_logprobs=true",
+        "rl.overprovision=false",
+        "rl.reuse_surplus=false",
         "table.average=false",
     ],
 )
@@ -49,7 +51,10 @@ def test_what_changes_no_policy_changes_no_id(catalog: Catalog, override: str) -
     assert ids(catalog, override) == ids(catalog)
 
 
-@pytest.mark.parametrize("override", ["tricks.temperature.value=1.0", "rl.learning_rate=1e-3", "tricks.clip-range=off"])
+@pytest.mark.parametrize(
+    "override",
+    ["tricks.temperature.value=1.0", "rl.learning_rate=1e-3", "tricks.clip-range=off", "rl.reuse_surplus=true"],
+)
 def test_rl_changes_keep_the_sft_run(catalog: Catalog, override: str) -> None:
     before, after = ids(catalog), ids(catalog, override)
     assert after[0] == before[0] and after[1] != before[1]

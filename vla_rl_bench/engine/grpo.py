@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,23 +18,46 @@ from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.collect import Collected, collect, training_start
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Engine, Event
+from vla_rl_bench.engine.spent import Stopwatch, summary
 from vla_rl_bench.engine.update import Batch, Objective, fitting_microbatch, logprob_difference, pack, update
 from vla_rl_bench.interfaces import Ranks, Trainer
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.results.store import RunFolder, read_lines
 from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.pool import ACTIVITIES, Pool
-from vla_rl_bench.types import ClipRange, SamplingParams
+from vla_rl_bench.rollout.pool import Pool
+from vla_rl_bench.types import ClipRange, Group, SamplingParams
 
 CHECKED_CHUNKS = 64  # of an iteration, by rl.check_logprobs
 ROUNDING = {"float32": 1e-3, "bfloat16": 0.05}  # nats that two forwards of one policy may differ by, by precision
+PREDICTED_FROM = 10  # iterations whose acceptance predicts the next one's
 BASELINE_CLIP = ClipRange(0.2, 0.2)  # PPO's symmetric range: SimpleVLA-RL's baseline before "clip higher"
 
 
 @dataclass
 class Standing:
-    """What one iteration leaves to the next, beside the policy.  microbatch: as it was measured."""
+    """What one iteration leaves to the next, beside the policy.
+
+    microbatch: as it was measured.  drawn: (groups kept, groups drawn) of the last iterations.  surplus: groups of the
+    last iteration that serve in the next (`rl.reuse_surplus`); a run that resumes begins without.
+    """
 
     microbatch: int | None = None
+    drawn: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=PREDICTED_FROM))
+    surplus: tuple[Group, ...] = ()
+
+    @property
+    def acceptance(self) -> float:
+        """The share of groups that will be kept, as far as the last iterations tell; 1 before the first."""
+        kept, drawn = (sum(one) for one in zip(*self.drawn, strict=True)) if self.drawn else (1, 1)
+        return kept / drawn
+
+    def resume(self, metrics: Sequence[Mapping[str, Any]]) -> None:
+        """Predict what the run would have predicted, had it not been interrupted."""
+        self.drawn.extend((record["kept"], record["drawn"]) for record in metrics)
+
+    def remember(self, config: RlConfig, batch: Collected) -> None:
+        self.drawn.append((len(batch.groups), batch.drawn))
+        if config.reuse_surplus:  # at least one group of a batch is always new
+            self.surplus = batch.surplus[: config.groups - 1]
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,7 @@ def train(training: Training) -> None:
     path = training.folder.checkpoint_path("rl")
     done = training.trainer.load(path)
     _cut_to(training.folder, done)
+    training.standing.resume(read_lines(training.folder.metrics_path))
     if done == 0:
         _curve_point(training, 0)
     for iteration in range(done + 1, config.iterations + 1):
@@ -82,7 +106,7 @@ def train(training: Training) -> None:
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
             training.trainer.save(path, iteration)
             training.notify(events.CheckpointSaved(training.run, iteration, path))
-        training.progress(_summary(metrics), iteration, config.iterations)
+        training.progress(summary(metrics), iteration, config.iterations)
 
 
 def _cut_to(folder: RunFolder, done: int) -> None:
@@ -92,46 +116,36 @@ def _cut_to(folder: RunFolder, done: int) -> None:
 
 
 def _iterate(training: Training, iteration: int) -> dict[str, Any]:
-    started, before = time.perf_counter(), training.pool.seconds
+    watch = Stopwatch(training.pool)
     sampling = training.engine.sampling_params(iteration, SamplingParams(temperature=1.0))
+    watch.read()
     with training.trainer.acting() as policy:
         actor = Actor(policy, sampling.temperature)
         batch = _roll_out(training, actor, iteration)
-    rolled = time.perf_counter()
-    busy = {name: training.pool.seconds.get(name, 0.0) - before.get(name, 0.0) for name in ACTIVITIES}
-    learned = _learn(training, batch, sampling.temperature, iteration)
-    updated = time.perf_counter()
+    watch.read()
+    reused = training.standing.surplus
+    learned = _learn(training, (*batch.groups, *reused), sampling.temperature, iteration)
+    watch.read()
+    training.standing.remember(training.config, batch)
     _curve_point(training, iteration)
-    return {
+    metrics = {
         "iteration": iteration,
         "rollout_success": batch.successes / batch.trajectories,
         "drawn": batch.drawn,
         "kept": len(batch.groups),
+        "acceptance": len(batch.groups) / batch.drawn,
         "trajectories": batch.trajectories,
         "steps": batch.steps,
         "chunks": batch.chunks,
+        "wasted_chunks": batch.wasted_chunks,
+        "waste": batch.wasted_chunks / (batch.chunks + batch.wasted_chunks),
         "forwards": actor.forwards,
-        "skipped": not batch.groups,
+        "skipped": not batch.groups and not reused,
         "temperature": sampling.temperature,
         **learned,
-        "seconds": _seconds(training.pool, busy, actor.seconds, rolled - started, updated - rolled),
+        **watch.spent(actor, batch.chunks),
     }
-
-
-def _summary(metrics: dict[str, Any]) -> str:
-    """An iteration in one line: success of all that was rolled out, groups kept of drawn, where the time went."""
-    spent = "  ".join(f"{name} {metrics['seconds'][name]:.1f}" for name in (*ACTIVITIES, "policy", "update", "idle"))
-    return f"RL {metrics['rollout_success']:.0%} kept {metrics['kept']}/{metrics['drawn']} | seconds: {spent} |"
-
-
-def _seconds(pool: Pool, busy: dict[str, float], policy: float, rollout: float, update_: float) -> dict[str, float]:
-    """Where an iteration's time went.  idle: seconds in which the workers neither stepped, rendered nor reset; with
-    the environment in this process, what is neither that nor the policy."""
-    idle = pool.workers * rollout - sum(busy.values())
-    if pool.forward_rows is None:
-        idle -= policy
-    found = busy | {"policy": policy, "update": update_, "idle": idle, "rollout_wall": rollout}
-    return {name: round(value, 4) for name, value in found.items()}
+    return metrics | ({"reused": len(reused)} if training.config.reuse_surplus else {})
 
 
 def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
@@ -144,9 +158,10 @@ def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
         partial(training_start, training.tasks, training.bounds, seed, iteration),
         training.ranks,
         key=("rollout", seed, iteration),
-        wanted=config.groups,
+        wanted=config.groups - len(training.standing.surplus),
         most=round(draws * config.groups),
         size=config.group_size,
+        acceptance=training.standing.acceptance if config.overprovision else 1.0,
     )
     training.notify(
         events.RolloutEnd(training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories)
@@ -154,15 +169,15 @@ def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
     return batch
 
 
-def _learn(training: Training, collected: Collected, temperature: float, iteration: int) -> dict[str, float]:
+def _learn(training: Training, groups: Sequence[Group], temperature: float, iteration: int) -> dict[str, float]:
     """The update on what was kept; nothing when nothing was."""
     clip = training.engine.clip_range(iteration, BASELINE_CLIP)
-    if not collected.groups:
+    if not groups:
         return {"clip_low": clip.low, "clip_high": clip.high}
-    returns = torch.from_numpy(np.stack([group.returns for group in collected.groups]))
+    returns = torch.from_numpy(np.stack([group.returns for group in groups]))
     advantages = training.engine.advantages(returns, training.advantage)
     instructions = [task.instruction for task in training.pool.contract.tasks]
-    batch = pack(collected.groups, advantages, instructions, training.trainer.policy)
+    batch = pack(groups, advantages, instructions, training.trainer.policy)
     looked_at = _looked_at(training, batch, temperature, clip)
     found = update(
         training.trainer,

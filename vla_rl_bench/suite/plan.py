@@ -18,7 +18,7 @@ from vla_rl_bench.config.schema import ArmConfig, Named, RlConfig, Suite
 
 HASH_LENGTH = 10
 # change memory, time, disk use, what is checked or the pictures, not the policy
-_NO_NUMBER = {"checkpoint_every", "curve", "microbatch_gb", "check_logprobs"}
+_NO_NUMBER = {"checkpoint_every", "curve", "microbatch_gb", "check_logprobs", "overprovision"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def _recipe(
 
 def _rl(rl: RlConfig, catalog: Catalog) -> dict[str, Any]:
     tricks = [_resolved(trick, catalog.trick(trick.name).trick) for trick in rl.tricks]
-    return rl.model_dump(exclude=_NO_NUMBER | {"tricks"}, mode="json") | {"tricks": tricks}
+    plain = set() if rl.reuse_surplus else {"reuse_surplus"}
+    return rl.model_dump(exclude=_NO_NUMBER | {"tricks"} | plain, mode="json") | {"tricks": tricks}
 
 
 def _resolved(named: Named, options: type) -> dict[str, Any]:
