@@ -31,19 +31,19 @@ def in_process() -> Callable[..., InProcessPool]:
 
     def build(slots: int, rows: int | None = None) -> InProcessPool:
         pool = InProcessPool(make_tabletop("object", TabletopOptions(), slots))
-        pool.forward_rows = rows  # type: ignore[assignment]
+        pool.forward_rows = rows
         return pool
 
     return build
 
 
 @pytest.fixture
-def processes() -> Iterator[Callable[[int], ProcessPool]]:
+def processes() -> Iterator[Callable[..., ProcessPool]]:
     """Pools of the tabletop in worker processes, closed at the end."""
     pools: list[ProcessPool] = []
 
-    def build(workers: int) -> ProcessPool:
-        pools.append(ProcessPool(TABLETOP, "object", TabletopOptions(), workers))
+    def build(workers: int, **how: Any) -> ProcessPool:
+        pools.append(ProcessPool(TABLETOP, "object", TabletopOptions(), workers, **how))
         return pools[-1]
 
     yield build

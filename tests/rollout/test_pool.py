@@ -40,7 +40,7 @@ def gone(pids: list[int], seconds: float = 10.0) -> bool:
 
 
 def test_demonstrations_come_in_the_order_asked(
-    in_process: Callable[..., InProcessPool], processes: Callable[[int], ProcessPool]
+    in_process: Callable[..., InProcessPool], processes: Callable[..., ProcessPool]
 ) -> None:
     starts = [Start(task, index) for task in range(4) for index in range(2)]
     shown = processes(2).demonstrate(starts, 3)
@@ -50,7 +50,7 @@ def test_demonstrations_come_in_the_order_asked(
     assert np.array_equal(shown[0].actions, alone[0].actions)
 
 
-def test_a_worker_that_raises_says_what_and_where(processes: Callable[[int], ProcessPool]) -> None:
+def test_a_worker_that_raises_says_what_and_where(processes: Callable[..., ProcessPool]) -> None:
     pool = processes(1)
     pool.reset(0, Start(99, 0))
     with pytest.raises(EnvironmentFailure, match=r"IndexError|task"):
@@ -62,7 +62,7 @@ def test_a_worker_that_cannot_start_says_so() -> None:
         ProcessPool(replace(TABLETOP, make="nowhere.to.be:found"), "object", TabletopOptions(), 1)
 
 
-def test_a_killed_worker_is_noticed(processes: Callable[[int], ProcessPool]) -> None:
+def test_a_killed_worker_is_noticed(processes: Callable[..., ProcessPool]) -> None:
     pool = processes(1)
     os.kill(pool._workers[0].process.pid, signal.SIGKILL)
     with pytest.raises(EnvironmentFailure, match="died"):
@@ -70,7 +70,7 @@ def test_a_killed_worker_is_noticed(processes: Callable[[int], ProcessPool]) -> 
         pool.wait()
 
 
-def test_closing_ends_the_workers(processes: Callable[[int], ProcessPool]) -> None:
+def test_closing_ends_the_workers(processes: Callable[..., ProcessPool]) -> None:
     pool = processes(2)
     pids = [worker.process.pid for worker in pool._workers]
     pool.close()
@@ -102,6 +102,63 @@ def test_workers_end_with_a_killed_trainer() -> None:
 def test_the_worker_module_needs_no_torch() -> None:
     code = "import sys, vla_rl_bench.rollout.worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def played(pool: ProcessPool) -> list[tuple[bytes, int]]:
+    """What every slot's camera shows, and how many steps were taken: after a reset, then after each of two chunks."""
+    found: dict[int, list[tuple[bytes, int]]] = {slot: [] for slot in range(pool.slots)}
+    for slot in found:
+        pool.reset(slot, Start(slot % 4, 10_000 + slot))
+    while any(len(seen) < 3 for seen in found.values()):
+        for answer in pool.wait():
+            assert answer.observation is not None
+            steps = answer.result.steps if answer.result else 0
+            found[answer.slot].append((answer.observation.images["top"].tobytes(), steps))
+            if len(found[answer.slot]) < 3:
+                pool.step(answer.slot, np.full((4, 3), 0.1 * answer.slot, np.float32))
+    return [one for seen in found.values() for one in seen]
+
+
+def test_shared_memory_shows_what_a_message_would(processes: Callable[..., ProcessPool]) -> None:
+    assert played(processes(2, environments=2)) == played(processes(2, environments=2, share=False))
+
+
+def test_images_travel_in_no_message(processes: Callable[..., ProcessPool]) -> None:
+    """What comes through the socket after a reset is far smaller than the frame."""
+    pool = processes(1)
+    worker = pool._workers[0]
+    worker.ask("reset", 0, Start(0, 10_000))
+    message = worker.connection.recv_bytes()
+    assert len(message) < 2000 < 48 * 48 * 3
+
+
+def test_a_slot_is_asked_once_at_a_time(processes: Callable[..., ProcessPool]) -> None:
+    pool = processes(1, environments=2)
+    pool.reset(0, Start(0, 10_000))
+    pool.reset(1, Start(0, 10_001))
+    with pytest.raises(RuntimeError, match="still owes"):
+        pool.reset(1, Start(0, 10_001))
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="Linux keeps named shared memory there")
+def test_killed_workers_and_trainers_leave_no_memory(processes: Callable[..., ProcessPool]) -> None:
+    before = set(os.listdir("/dev/shm"))
+    pool = processes(2, environments=2)
+    played(pool)
+    assert set(os.listdir("/dev/shm")) <= before
+    for worker in pool._workers:
+        worker.process.kill()
+    assert gone([worker.process.pid for worker in pool._workers])
+    assert set(os.listdir("/dev/shm")) <= before
+
+
+def test_seconds_have_their_cpu_seconds(processes: Callable[..., ProcessPool]) -> None:
+    pool = processes(1)
+    played(pool)
+    assert {"stepping", "rendering", "reset", "cpu:stepping", "cpu:rendering", "cpu:reset", "transfer"} <= set(
+        pool.seconds
+    )
+    assert all(seconds >= 0 for seconds in pool.seconds.values())
 
 
 class Blank:

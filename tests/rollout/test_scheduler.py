@@ -42,9 +42,80 @@ def test_slots_change_nothing(in_process: Callable[..., InProcessPool], policy: 
 
 
 def test_worker_processes_change_nothing(
-    in_process: Callable[..., InProcessPool], processes: Callable[[int], ProcessPool], policy: Any
+    in_process: Callable[..., InProcessPool], processes: Callable[..., ProcessPool], policy: Any
 ) -> None:
     assert_same(play(in_process(3, rows=1), policy), play(processes(2), policy))
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize(("workers", "environments"), [(2, 1), (4, 1), (1, 2), (2, 2)])
+def test_neither_workers_nor_environments_change_a_bit(
+    processes: Callable[..., ProcessPool], policy: Any, rows: int, workers: int, environments: int
+) -> None:
+    alone = play(processes(1, forward_rows=rows), policy)
+    assert_same(play(processes(workers, environments=environments, forward_rows=rows), policy), alone)
+
+
+def test_padding_changes_no_more_than_rounding(processes: Callable[..., ProcessPool], policy: Any) -> None:
+    for one, padded in zip(play(processes(2), policy), play(processes(2, forward_rows=4), policy), strict=True):
+        assert np.array_equal(one.tokens, padded.tokens)
+        np.testing.assert_allclose(one.logprobs, padded.logprobs, atol=2e-5)
+
+
+def test_without_determinism_the_ready_ones_share_a_forward(processes: Callable[..., ProcessPool], policy: Any) -> None:
+    alone = play(processes(1), policy)
+    for one, other in zip(alone, play(processes(2, environments=3, deterministic=False), policy), strict=True):
+        assert one.start == other.start
+        np.testing.assert_allclose(one.logprobs[0], other.logprobs[0], atol=2e-5)
+
+
+def group(size: int) -> list[Episode]:
+    """Episodes of one start, each with random numbers of its own."""
+    return [Episode(Start(1, 10_007), rollout, ("group", rollout)) for rollout in range(size)]
+
+
+def played(pool: Pool, actor: Actor, episodes: list[Episode]) -> list[Trajectory]:
+    waiting = iter(episodes)
+    found = dict(roll_out(pool, actor, lambda: next(waiting, None), keep=True))
+    return [found[episode] for episode in episodes]
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_groups_first_look_is_one_forward(processes: Callable[..., ProcessPool], policy: Any, rows: int) -> None:
+    """Members share the forward, not the luck; and play as each would alone."""
+    actor, pool = Actor(policy, 1.6), processes(2, environments=2, forward_rows=rows)
+    together = played(pool, actor, group(6))
+    assert actor.reused == 5
+    assert actor.chunks == sum(len(one.steps) for one in together)
+    assert actor.forwards <= actor.chunks - actor.reused
+    assert len({one.tokens[0].tobytes() for one in together}) > 1
+    alone = [played(pool, Actor(policy, 1.6), [episode])[0] for episode in group(6)]
+    assert_same(together, alone)
+
+
+def test_in_process_every_look_is_forwarded_as_ever(in_process: Callable[..., InProcessPool], policy: Any) -> None:
+    """To leave a row out would change the shape, and so perhaps the bits, of the others."""
+    actor = Actor(policy, 1.6)
+    together = played(in_process(3), actor, group(6))
+    assert actor.reused == 0 and actor.chunks == sum(len(one.steps) for one in together)
+
+
+def test_episodes_that_nobody_needs_end_early(processes: Callable[..., ProcessPool], policy: Any) -> None:
+    """One that waits never begins; one under way is cut short; the others are as they were."""
+    pool, episodes, asked = processes(2), group(4), 0
+
+    def needed(episode: Episode) -> bool:
+        nonlocal asked
+        asked += episode.rollout == 1
+        return episode.rollout == 0 or (episode.rollout == 1 and asked <= 4)
+
+    waiting = iter(episodes)
+    found = dict(roll_out(pool, Actor(policy, 1.6), lambda: next(waiting, None), keep=True, needed=needed))
+    alone = played(pool, Actor(policy, 1.6), episodes)
+    assert set(found) == set(episodes[:2])
+    assert_same([found[episodes[0]]], alone[:1])
+    cut = found[episodes[1]]
+    assert 0 < len(cut.steps) < len(alone[1].steps) and not cut.success and not len(cut.tokens)
 
 
 def test_greedy_needs_no_random_numbers(in_process: Callable[..., InProcessPool], policy: Any) -> None:
