@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rollout.conftest import TABLETOP
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.engine.collect import Collected, _Draw, collect, training_start
@@ -17,7 +18,7 @@ from vla_rl_bench.engine.hooks import Engine
 from vla_rl_bench.engine.ranks import Alone
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.pool import InProcessPool
+from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
 from vla_rl_bench.rollout.scheduler import Episode
 from vla_rl_bench.types import Group, Observation, Start, Trajectory
 
@@ -192,3 +193,22 @@ def _outcome(episode: Episode, chunks: int = 0) -> Trajectory:
     empty = np.zeros((0, 0), np.float32)
     steps = np.ones(chunks, np.int64)
     return Trajectory(episode.start, episode.rollout, nothing, empty.astype(np.int16), empty, steps, False)
+
+
+def test_over_provision_with_worker_processes_gives_the_same_batch(policy: Any) -> None:
+    """Begun in vain and cut short in whichever order workers answer: the batch of one slot that wastes nothing."""
+    plain = gather(policy, 1, [EvenOnly()], wanted=2, most=8)
+    pool = ProcessPool(TABLETOP, "object", TabletopOptions(), 3)
+    try:
+        start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
+        limits = {"wanted": 2, "most": 8, "size": 2, "acceptance": 0.3}
+        more = collect(
+            pool, Actor(policy, 1.6), Engine([EvenOnly()]), start_of, Alone(), key=("rollout", 0, 1), **limits
+        )
+    finally:
+        pool.close()
+    assert [group.index for group in more.groups] == [group.index for group in plain.groups] == [0, 2]
+    assert (more.drawn, more.chunks) == (plain.drawn, plain.chunks)
+    for one, other in zip(more.groups, plain.groups, strict=True):
+        for mine, theirs in zip(one.trajectories, other.trajectories, strict=True):
+            assert (mine.tokens == theirs.tokens).all() and (mine.logprobs == theirs.logprobs).all()

@@ -193,7 +193,7 @@ def collect(
         numbers = launch[ranks.rank :: ranks.world]
         aim = missing if alone else len(numbers)
         draw = _Draw(start_of, key, engine.keep_group, aim, numbers, size, expected)
-        for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True):
+        for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True, needed=draw.needed):
             draw.take(episode, trajectory)
             progress(len(total.groups) + len(draw.kept), wanted)
         for part in ranks.gather(draw.outcome()):
