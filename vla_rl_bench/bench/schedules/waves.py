@@ -88,8 +88,13 @@ def _begin(pool: Pool, actor: Actor, episodes: Sequence[Episode], chunks: int) -
 def _observations(pool: Pool, wanted: int) -> dict[int, Observation]:
     seen: dict[int, Observation] = {}
     while len(seen) < wanted:
-        seen |= {one.slot: one.observation for one in pool.wait() if one.observation is not None}
+        seen |= {one.slot: _own(one.observation) for one in pool.wait() if one.observation is not None}
     return seen
+
+
+def _own(seen: Observation) -> Observation:
+    """A copy: the pool's images are overwritten by the slot's next ones."""
+    return Observation.stack([seen])[0]
 
 
 def _step(pool: Pool, played: Sequence[_Played], decisions: Decisions) -> None:
@@ -106,5 +111,5 @@ def _step(pool: Pool, played: Sequence[_Played], decisions: Decisions) -> None:
             assert answer.result is not None
             one = played[answer.slot]
             one.results.append(answer.result)
-            one.seen = answer.observation or one.seen
+            one.seen = _own(answer.observation) if answer.observation else one.seen
             waiting.remove(answer.slot)

@@ -22,7 +22,7 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import Observation, Start, Trajectory
 
 TRAJECTORIES = 512  # SimpleVLA-RL: 64 prompts x 8 samples
-SAMPLE = 8  # trajectories that are really made, whole and touched; the rest would not fit
+SAMPLE = 8  # trajectories whose arrays are really made; all 512 would not fit
 TEMPERATURE = 1.6
 OFT = "openvla-oft"  # the policy whose head is measured, where its plugin is installed
 PLUGIN = "vla_rl_bench_openvla_oft"
