@@ -11,12 +11,14 @@ from vla_rl_bench import __version__, plugins
 from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.cli import explore, runs
 from vla_rl_bench.cli.doctor import doctor
+from vla_rl_bench.cli.profile import profile
 from vla_rl_bench.cli.tables import tables
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "ablate": runs.ablate,
     "export": runs.export,
+    "profile": profile,
     "tables": tables,
     "list": explore.list_entries,
     "show": explore.show,

@@ -46,7 +46,7 @@ def run(
     vla-rl-bench run suites/quickstart.yaml arms.sft.sft.steps=50          one arm's
     vla-rl-bench run suites/quickstart.yaml 'columns=[object]' --seeds 0
     """
-    changes = _checked(suite, overrides, seeds)
+    changes = checked(suite, overrides, seeds)
     from vla_rl_bench.suite.runner import run as run_suite
 
     run_suite(suite, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs)
@@ -74,7 +74,7 @@ def ablate(
     vla-rl-bench ablate suites/quickstart.yaml \\
         --axis tricks.temperature.value=1.0,1.6 --axis tricks.dynamic-sampling=on,off
     """
-    changes = _checked(suite, overrides, seeds)
+    changes = checked(suite, overrides, seeds)
     from vla_rl_bench.suite.ablation import ablate as ablate_suite
 
     ablate_suite(suite, axis, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs)
@@ -98,7 +98,7 @@ def export(
     typer.echo(f"wrote {export_run(run, folder, discover())}")
 
 
-def _checked(suite: str, overrides: list[str] | None, seeds: str | None) -> list[str]:
+def checked(suite: str, overrides: list[str] | None, seeds: str | None) -> list[str]:
     """All changes to the suite.  It is read once before torch is imported: a mistake is answered at once."""
     from vla_rl_bench.config.load import load_suite
 

@@ -23,6 +23,7 @@ from vla_rl_bench.engine.update import Batch, Objective, fitting_microbatch, log
 from vla_rl_bench.interfaces import Ranks, Trainer
 from vla_rl_bench.results.store import RunFolder, read_lines
 from vla_rl_bench.rollout.actor import Actor
+from vla_rl_bench.rollout.clock import TRAINER
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import ClipRange, Group, SamplingParams
 
@@ -100,7 +101,7 @@ def train(training: Training) -> None:
     if done == 0:
         _curve_point(training, 0)
     for iteration in range(done + 1, config.iterations + 1):
-        metrics = _iterate(training, iteration)
+        metrics = iterate(training, iteration)
         training.folder.add_metrics(metrics)
         training.notify(events.UpdateEnd(training.run, iteration, bool(metrics["skipped"]), _numbers(metrics)))
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
@@ -115,7 +116,8 @@ def _cut_to(folder: RunFolder, done: int) -> None:
     folder.keep_episodes(lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
 
 
-def _iterate(training: Training, iteration: int) -> dict[str, Any]:
+def iterate(training: Training, iteration: int) -> dict[str, Any]:
+    """Roll out, update, evaluate where the curve wants a point -> what the iteration records."""
     watch = Stopwatch(training.pool)
     sampling = training.engine.sampling_params(iteration, SamplingParams(temperature=1.0))
     watch.read()
@@ -124,7 +126,8 @@ def _iterate(training: Training, iteration: int) -> dict[str, Any]:
         batch = _roll_out(training, actor, iteration)
     watch.read()
     reused = training.standing.surplus
-    learned = _learn(training, (*batch.groups, *reused), sampling.temperature, iteration)
+    with training.pool.clock.measure(TRAINER, "update"):
+        learned = _learn(training, (*batch.groups, *reused), sampling.temperature, iteration)
     watch.read()
     training.standing.remember(training.config, batch)
     _curve_point(training, iteration)

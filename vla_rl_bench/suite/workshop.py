@@ -199,6 +199,13 @@ class Workshop:
         return found
 
     def _rl(self, policy: TokenPolicy, config: RlConfig) -> dict[str, Tensor]:
+        training = self.training(policy, config)
+        with self.timed("rl_seconds"):
+            grpo.train(training)
+            return training.trainer.trained_state()
+
+    def training(self, policy: TokenPolicy, config: RlConfig) -> grpo.Training:
+        """What GRPO needs; the policy's optimiser is made here."""
         pool = self.pool()
         curve = None
         if config.curve:
@@ -208,27 +215,23 @@ class Workshop:
         trainer = self.strategy.prepare(
             policy, betas=config.betas, weight_decay=config.weight_decay, grad_clip=config.grad_clip
         )
-        with self.timed("rl_seconds"):
-            grpo.train(
-                grpo.Training(
-                    run=self.job.run.id,
-                    folder=self.folder,
-                    trainer=trainer,
-                    ranks=self.ranks,
-                    pool=pool,
-                    engine=self.engine,
-                    config=config,
-                    advantage=entries.load(self.catalog.advantage(config.advantage).function),
-                    objective=entries.load(self.catalog.objective(config.objective).function),
-                    tasks=self.tasks(pool.contract),
-                    bounds=self.bounds(pool.contract, "training"),
-                    seed=self.job.run.seed,
-                    curve=curve,
-                    progress=self.report,
-                    precision=str(self.strategy.describe().get("precision", "float32")),
-                )
-            )
-            return trainer.trained_state()
+        return grpo.Training(
+            run=self.job.run.id,
+            folder=self.folder,
+            trainer=trainer,
+            ranks=self.ranks,
+            pool=pool,
+            engine=self.engine,
+            config=config,
+            advantage=entries.load(self.catalog.advantage(config.advantage).function),
+            objective=entries.load(self.catalog.objective(config.objective).function),
+            tasks=self.tasks(pool.contract),
+            bounds=self.bounds(pool.contract, "training"),
+            seed=self.job.run.seed,
+            curve=curve,
+            progress=self.report,
+            precision=str(self.strategy.describe().get("precision", "float32")),
+        )
 
     def evaluate(self) -> None:
         """Every evaluation that the record does not vouch for; each is all there or not at all."""
