@@ -25,7 +25,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 class _Watch(TorchDispatchMode):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive = self.most = 0
 
     def __torch_dispatch__(

@@ -13,7 +13,7 @@ from vla_rl_bench import seeding
 from vla_rl_bench.algorithms.advantages import group_advantages
 from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.bench.same import close, gradients, same_gradients
-from vla_rl_bench.bench.schedules import padded
+from vla_rl_bench.bench.schedules import padded as schedule
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.hooks import Engine
 from vla_rl_bench.engine.ranks import Alone
@@ -73,11 +73,11 @@ class Learning:
             draw=self._draw(),
         )
 
-    def padded(self) -> padded.Padded:
-        return padded.pad(self.groups, self._advantages(), self.instructions, self.policy, self.chunks)
+    def padded(self) -> schedule.Padded:
+        return schedule.pad(self.groups, self._advantages(), self.instructions, self.policy, self.chunks)
 
-    def padded_update(self, batch: padded.Padded, trainer: Trainer | None = None) -> None:
-        padded.update(
+    def padded_update(self, batch: schedule.Padded, trainer: Trainer | None = None) -> None:
+        schedule.update(
             trainer or self.trainer,
             batch,
             minibatch=self.minibatch,
@@ -88,16 +88,16 @@ class Learning:
             draw=self._draw(),
         )
 
-    def padded_passes(self, batch: padded.Padded) -> None:
+    def padded_passes(self, batch: schedule.Padded) -> None:
         """Old log-probs, update, entropy."""
-        padded.old_logprobs(self.trainer, batch, TEMPERATURE)
+        schedule.old_logprobs(self.trainer, batch, TEMPERATURE)
         self.padded_update(batch)
-        padded.entropy(self.trainer, batch, TEMPERATURE)
+        schedule.entropy(self.trainer, batch, TEMPERATURE)
 
     def check(self) -> None:
         """Old log-probs are the stored ones, and all gradients agree."""
         batch = self.padded()
-        again = padded.old_logprobs(self.trainer, batch, TEMPERATURE)
+        again = schedule.old_logprobs(self.trainer, batch, TEMPERATURE)
         close("old log-probs", batch.old_logprobs * batch.mask, again * batch.mask, 1e-4)
         ours = gradients(self.trainer, self.policy, self.packed_update)
         same_gradients(ours, gradients(self.trainer, self.policy, partial(self.padded_update, batch)))

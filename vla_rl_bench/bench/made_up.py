@@ -36,10 +36,7 @@ def _trajectory(spec: EnvironmentSpec, actor: Actor, number: int, chunks: int) -
     random = seeding.generator("made up", number)
     task = spec.tasks[0]
     seen = Observation(
-        {
-            one.name: random.integers(0, 256, (chunks, one.height, one.width, 3), dtype=np.uint8)
-            for one in spec.images
-        },
+        {one.name: random.integers(0, 256, (chunks, one.height, one.width, 3), dtype=np.uint8) for one in spec.images},
         random.random((chunks, len(spec.proprio)), dtype=np.float32),
     )
     drawn = actor.act(seen, [task.instruction] * chunks, random.random((chunks, actor.tokens), dtype=np.float32))

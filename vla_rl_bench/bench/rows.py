@@ -29,9 +29,10 @@ class Spread:
 class Row:
     """Ours against a baseline.
 
-    letter: of issue's table, A to H.  what: the work.  unit: of `ours` and `baseline`: ``s`` (CPU seconds), ``bytes``
-    or ``chunks/s``.  ours, baseline: one number a round.  cpu, wall: a round's ratios, above 1 where ours is better;
-    empty where there is none.  aim: the ratio, or for ``chunks/s`` the rate, that it is held to; judged: by which of them.
+    letter: A to H, as in docs/reference/benchmarks.md.  what: the work.  unit: of `ours` and `baseline`: ``s`` (CPU
+    seconds), ``bytes`` or ``chunks/s``.  ours, baseline: one number a round.  cpu, wall: a round's ratios, above 1
+    where ours is better; empty where there is none.  aim: the ratio, or for ``chunks/s`` the rate, that it is held to;
+    judged: by which.
     note: conditions, and why an aim was missed.  extra: more numbers, for the record.
     """
 

@@ -10,6 +10,7 @@ import typer
 from vla_rl_bench import __version__, plugins
 from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.cli import explore, runs
+from vla_rl_bench.cli.bench import bench
 from vla_rl_bench.cli.doctor import doctor
 from vla_rl_bench.cli.profile import profile
 from vla_rl_bench.cli.tables import tables
@@ -25,6 +26,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "plugins": explore.plugins,
     "validate": explore.validate,
     "doctor": doctor,
+    "bench": bench,
 }
 
 

@@ -1,9 +1,9 @@
 """A LIBERO episode as SimpleVLA-RL's workers play it (github.com/PRIME-RL/SimpleVLA-RL at 7c51662).
 
-Follows ``verl/workers/rollout/rob_rollout.py``, ``env_worker``: each episode builds an ``OffScreenRenderEnv`` of its own,
-with LIBERO's defaults, which render two 256 px cameras at every step and compute all observables; then seed, reset,
-``set_init_state``, ten settling steps, the episode, and the environment is closed.  That of eight rendered frames of two
-cameras one is used shows only in what it costs.
+Follows ``verl/workers/rollout/rob_rollout.py``, ``env_worker``: each episode builds an ``OffScreenRenderEnv`` of its
+own, with LIBERO's defaults, which render two 256 px cameras at every step and compute all observables; then seed,
+reset, ``set_init_state``, ten settling steps, the episode, and the environment is closed.  Of sixteen pictures a chunk
+one is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def episode(
     chunks: Sequence[FloatArray],
     then: Callable[[Environment], object] = lambda environment: None,
 ) -> None:
-    """build: LIBERO's own environment, as `driver: reference` of the plugin has it.  then: a look before it is closed."""
+    """build: LIBERO's own environment, the plugin's `driver: reference`.  then: a look before it is closed."""
     environment = build()
     try:
         environment.reset(options={"start": start})

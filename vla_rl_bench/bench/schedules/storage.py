@@ -1,8 +1,8 @@
 """A batch of trajectories as SimpleVLA-RL (github.com/PRIME-RL/SimpleVLA-RL at 7c51662) keeps it.
 
-Follows ``verl/workers/rollout/rob_rollout.py``, ``_prepare_output_batch``: every trajectory has all 64 chunks, each with
-its ``pixel_values`` as float32 in six channels of 224 x 224 (the same image normalised for two vision transformers),
-a prompt padded to 512 tokens with its mask, and the drawn tokens as int64; then ``old_log_probs`` in float32 for each.
+Follows ``verl/workers/rollout/rob_rollout.py``, ``_prepare_output_batch``: every trajectory has all 64 chunks, each
+with its ``pixel_values`` as float32 in six channels of 224 x 224 (one image normalised for two vision transformers), a
+prompt padded to 512 tokens with its mask, and the drawn tokens as int64; then ``old_log_probs`` in float32 for each.
 """
 
 from __future__ import annotations

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from vla_rl_bench.algorithms.sampling import token_logprobs
 
 
-def logprobs(
-    head: nn.Linear, states: Tensor, last: Tensor, tokens: Tensor, words: slice, temperature: float
-) -> Tensor:
+def logprobs(head: nn.Linear, states: Tensor, last: Tensor, tokens: Tensor, words: slice, temperature: float) -> Tensor:
     """-> float32 ``[B, K*D]``.
 
     states: ``[B, positions, hidden]``.  last: int64 ``[B]``, where each prompt ends: its logits answer the first token.

@@ -27,11 +27,13 @@ WAVE = 8  # environments at a time: n_samples, with a micro-batch of one prompt
 
 
 def roll_out_in_waves(pool: Pool, actor: Actor, episodes: Sequence[Episode]) -> Iterator[Trajectory]:
-    """All episodes in their order, `WAVE` at a time -> what was executed of each, as `roll_out` records it."""
-    if pool.slots < WAVE:
-        raise ValueError(f"a wave needs {WAVE} slots, and the pool has {pool.slots}")
-    for first in range(0, len(episodes), WAVE):
-        yield from _wave(pool, actor, episodes[first : first + WAVE])
+    """All episodes in their order -> what was executed of each, as `roll_out` records it.
+
+    `WAVE` at a time, or as many as the pool has slots.
+    """
+    size = min(WAVE, pool.slots)
+    for first in range(0, len(episodes), size):
+        yield from _wave(pool, actor, episodes[first : first + size])
 
 
 @dataclass

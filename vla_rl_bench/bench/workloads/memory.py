@@ -37,10 +37,15 @@ def trajectories(setting: Setting) -> Iterator[Row]:
     for valid in (0.25, 0.5, 1.0):
         ours = sum(_bytes(_ragged(chunks)) for chunks in lengths(SAMPLE, storage.CHUNKS, valid))
         ours *= TRAJECTORIES // SAMPLE
-        yield _row("E", f"memory of {TRAJECTORIES} trajectories, {valid:.0%} valid", ours, baseline, 7.5 / valid, NOTE_E)
+        yield _row(
+            "E", f"memory of {TRAJECTORIES} trajectories, {valid:.0%} valid", ours, baseline, 7.5 / valid, NOTE_E
+        )
 
 
-NOTE_E = f"224 px on both sides, as the baseline stores them; arrays of {SAMPLE} trajectories, times {TRAJECTORIES // SAMPLE}"
+NOTE_E = (
+    "224 px on both sides, as the baseline stores them; "
+    f"arrays of {SAMPLE} trajectories, counted {TRAJECTORIES // SAMPLE} times"
+)
 
 
 def _ragged(chunks: int) -> Trajectory:

@@ -15,9 +15,10 @@ import torch
 from vla_rl_bench import seeding
 from vla_rl_bench.algorithms.advantages import group_advantages
 from vla_rl_bench.algorithms.objectives import clipped
+from vla_rl_bench.bench.beginning import fine_tuned
 from vla_rl_bench.bench.learning import CLIP, TEMPERATURE, config
 from vla_rl_bench.bench.rows import Row
-from vla_rl_bench.bench.setting import TABLETOP, Setting, nano, trainer
+from vla_rl_bench.bench.setting import TABLETOP, Setting, trainer
 from vla_rl_bench.bench.spent import Spent, measure
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.engine.collect import collect, training_start
@@ -70,12 +71,12 @@ class Iterated:
 
 
 def job(iterations: int, seed: int) -> list[Iterated]:
-    """A run of the quickstart's recipe in a process of its own, from the pre-trained weights; one iteration warms up."""
+    """A run of the quickstart's recipe in a process of its own, after its SFT; one iteration warms up."""
     torch.set_num_threads(1)
     catalog = discover()
     entry = catalog.environment("tabletop")
     pool = open_pool(entry, TABLETOP, entry.options(), slots=SLOTS, workers=0)
-    trained = trainer(catalog, nano(catalog, pool.contract, weights="tabletop"))
+    trained = trainer(catalog, fine_tuned(catalog, pool))
     tricks = Engine([catalog.trick("dynamic-sampling").trick(low=0, high=1, max_draws=DRAWS)])
     found = []
     for iteration in range(iterations + 1):

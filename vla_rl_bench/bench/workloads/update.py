@@ -1,4 +1,4 @@
-"""C: the update at three shares of valid chunks.  D: all the work after a rollout, when half of the chunks are valid."""
+"""C: the update at three shares of valid chunks.  D: all the work after a rollout, half of the chunks valid."""
 
 from __future__ import annotations
 
