@@ -1,0 +1,143 @@
+"""How the cost of an iteration grows: CPU seconds with the number of groups, resident memory with the iterations.
+
+``python -m tests.benchmarks.growth --out results/benchmarks`` writes ``growth.json`` and ``growth.png``.
+The quickstart's recipe on the tabletop, one thread, environment and policy in one process: CPU seconds are those of
+that process, and waiting counts for nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vla_rl_bench.catalog import discover
+from vla_rl_bench.config.load import load_suite
+from vla_rl_bench.engine import grpo
+from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.plan import plan
+from vla_rl_bench.suite.workshop import Workshop
+
+ROOT = Path(__file__).parents[2]
+SUITE = ROOT / "suites" / "quickstart.yaml"
+KEEP_ALL = ["columns=[object]", "seeds=[0]", "tricks.dynamic-sampling=off"]
+GROUPS = (16, 32, 64, 128)
+FIRST = 10  # iterations in which caches fill and allocators settle
+MB = 1e6  # bytes
+
+
+@dataclass(frozen=True)
+class Line:
+    """y = slope * x + intercept by least squares; r2: the share of y's variance that it explains."""
+
+    slope: float
+    intercept: float
+    r2: float
+
+
+def fit(x: Sequence[float], y: Sequence[float]) -> Line:
+    slope, intercept = np.polyfit(x, y, 1)
+    left = np.asarray(y) - (slope * np.asarray(x) + intercept)
+    spread = np.asarray(y) - np.mean(y)
+    r2 = 1 - float(left @ left) / float(spread @ spread) if spread.any() else 1.0
+    return Line(float(slope), float(intercept), r2)
+
+
+def resident_bytes() -> int:
+    """Of this process, now.  Linux."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def open_training(folder: Path, overrides: Sequence[str]) -> tuple[Workshop, grpo.Training]:
+    """The quickstart's RL from its pre-trained weights, in a folder of its own."""
+    torch.set_num_threads(1)
+    catalog = discover()
+    suite = load_suite(SUITE, overrides, catalog)
+    run = next(one for one in plan(suite, catalog) if one.parent)
+    job = Job(suite, run, folder, None)
+    job.run_folder.path.mkdir(parents=True)
+    workshop = Workshop(job, catalog, lambda *_: None)
+    config = job.arm.rl
+    assert config is not None
+    return workshop, workshop.training(workshop.new_policy(), config.model_copy(update={"curve": None}))
+
+
+def cpu_by_groups(groups: Sequence[int], rounds: int) -> dict[str, Any]:
+    """CPU seconds of rollout and update for so many groups; sizes interleaved, the least of the rounds counts.
+
+    The learning rate is next to nothing, so that every round plays the same episodes.
+    """
+    found: dict[int, list[float]] = {size: [] for size in groups}
+    with tempfile.TemporaryDirectory() as folder:
+        workshop, training = open_training(Path(folder), [*KEEP_ALL, "rl.learning_rate=1e-20"])
+        for number in range(rounds + 1):
+            for size in groups:
+                started = time.process_time()
+                grpo.iterate(replace(training, config=training.config.model_copy(update={"groups": size})), 1)
+                if number:  # the first round warms up
+                    found[size].append(time.process_time() - started)
+        workshop.close()
+    line = fit(groups, [min(found[size]) for size in groups])
+    return {"groups": list(groups), "cpu_seconds": list(found.values()), "line": asdict(line)}
+
+
+def memory_by_iteration(iterations: int, groups: int) -> dict[str, Any]:
+    """Resident bytes after each iteration, checkpoints and metrics written as in any run."""
+    found: list[int] = []
+    with tempfile.TemporaryDirectory() as folder:
+        workshop, training = open_training(Path(folder), KEEP_ALL)
+        config = training.config.model_copy(update={"groups": groups, "iterations": iterations, "checkpoint_every": 5})
+        grpo.train(replace(training, config=config, progress=lambda *_: found.append(resident_bytes())))
+        workshop.close()
+    line = fit(range(FIRST, iterations), [value / MB for value in found[FIRST:]])
+    return {"groups": groups, "resident_bytes": found, "mb_an_iteration_after_the_tenth": line.slope}
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.4), dpi=150, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    cost, memory = found["cost"], found["memory"]
+    least = [min(rounds) for rounds in cost["cpu_seconds"]]
+    for size, rounds in zip(cost["groups"], cost["cpu_seconds"], strict=True):
+        left.plot([size] * len(rounds), rounds, ".", color="#9a9a9a", markersize=4)
+    ends = np.array([0, cost["groups"][-1]])
+    left.plot(ends, cost["line"]["slope"] * ends + cost["line"]["intercept"], color="#0b6e99", linewidth=1)
+    left.plot(cost["groups"], least, "o", color="#0b6e99", markersize=5)
+    left.set(xlabel="groups of 8", ylabel="CPU seconds an iteration", xlim=(0, None), ylim=(0, None))
+    left.set_title(f"R² = {cost['line']['r2']:.4f}", fontsize=10, loc="left")
+    resident = np.array(memory["resident_bytes"]) / MB
+    right.plot(np.arange(1, len(resident) + 1), resident, color="#c8553d")
+    right.set(xlabel="iteration", ylabel="resident memory, MB", ylim=(0, 1.15 * resident.max()))
+    slope = memory["mb_an_iteration_after_the_tenth"]
+    right.set_title(f"{slope:+.3f} MB an iteration after the tenth", fontsize=10, loc="left")
+    figure.savefig(path, metadata={"Software": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmarks")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=50)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    found = {"cost": cpu_by_groups(GROUPS, given.rounds), "memory": memory_by_iteration(given.iterations, groups=8)}
+    (given.out / "growth.json").write_text(json.dumps(found, indent=1) + "\n")
+    draw(found, given.out / "growth.png")
+    line = found["cost"]["line"]
+    print(f"CPU seconds = {line['slope']:.4f} x groups + {line['intercept']:.3f}, R² = {line['r2']:.4f}")
+    print(f"memory: {found['memory']['mb_an_iteration_after_the_tenth']:+.3f} MB an iteration after the tenth")
+
+
+if __name__ == "__main__":
+    main()
