@@ -59,7 +59,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     page = (tmp_path / "new" / "bench.md").read_text()
     assert report.table(rows, notes=True) in page
     assert "| A | episode | not measured: no simulator |" in page
-    assert "| E | m | 2 GB | 9 GB |  | 4.50x of bytes | 5.00x | no |" in page
+    assert "| E | m | 2 GB | 9 GB | 4.50x, bytes |  | 5.00x, bytes | no |" in page
 
 
 def test_rows_of_another_call_are_kept_and_repeated_ones_replaced(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def _cells(row: Row | Skipped) -> list[str]:
         row.what,
         amount(Spread.of(row.ours).median, row.unit),
         amount(Spread.of(row.baseline).median, row.unit),
-        "" if row.unit == "bytes" else ratio(row.cpu),
-        ratio(row.cpu) + " of bytes" if row.unit == "bytes" else ratio(row.wall),
+        ratio(row.cpu) + (", bytes" if row.unit == "bytes" else ""),
+        ratio(row.wall),
         _aim(row),
         reached,
     ]
@@ -95,7 +95,7 @@ def _aim(row: Row) -> str:
         return ""
     if row.unit == "chunks/s":
         return f"{row.aim:,.0f} chunks/s"
-    return f"{_short(row.aim)}x" + (f", {row.judged}" if row.unit == "s" else "")
+    return f"{_short(row.aim)}x" + f", {row.judged}"
 
 
 def save(folder: Path, rows: Sequence[Row | Skipped], found: Mapping[str, Any]) -> None:

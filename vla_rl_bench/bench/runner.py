@@ -47,13 +47,14 @@ def run(
 
     before, threads = os.getloadavg(), torch.get_num_threads()
     torch.set_num_threads(1)  # CPU seconds of spinning threads would count
+    known = [row for row in _known(out, quick) if row.letter not in asked]
     found: list[Row | Skipped] = []
     try:
         for letter in asked:
-            found += entries.load(WORKLOADS[letter])(Setting(catalog, quick, note_progress))
-            kept = [row for row in _known(out, quick) if row.letter not in asked]
-            everything = sorted([*kept, *found], key=lambda row: row.letter)
-            report.save(out, everything, report.conditions(before, quick=quick))
+            for row in entries.load(WORKLOADS[letter])(Setting(catalog, quick, note_progress)):
+                found.append(row)
+                everything = sorted([*known, *found], key=lambda one: one.letter)
+                report.save(out, everything, report.conditions(before, quick=quick))
     finally:
         torch.set_num_threads(threads)
     return found
