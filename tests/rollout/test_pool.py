@@ -18,10 +18,11 @@ import pytest
 from tests.rollout.conftest import TABLETOP
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
+from vla_rl_bench.entries import EnvironmentEntry, NoOptions
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
 from vla_rl_bench.rollout.slots import SlotEnvironments
-from vla_rl_bench.types import Observation, Start
+from vla_rl_bench.types import ChunkResult, ImageSpec, Observation, Start
 
 
 def alive(pid: int) -> bool:
@@ -176,6 +177,66 @@ class Blank:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def make_blank(suite: str, options: NoOptions, slots: int) -> Blank:
+    """An environment whose images are not of the size that its contract says."""
+    return Blank()
+
+
+def make_counting(suite: str, options: NoOptions, slots: int) -> Counting:
+    return Counting()
+
+
+class Counting(Blank):
+    """Its image is how many chunks it has played since its reset: a state that must not be shared."""
+
+    contract = replace(Blank.contract, images=(ImageSpec("top", 4, 4),))
+    played = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        self.played = 0
+        return self.look(), {}
+
+    def look(self) -> Observation:
+        return Observation({"top": np.full((4, 4, 3), self.played, np.uint8)}, np.zeros(0, np.float32))
+
+    def step_chunk(self, actions: Any) -> ChunkResult:
+        self.played += 1
+        return ChunkResult(self.look(), len(actions), False, False)
+
+
+BLANK = EnvironmentEntry("blank", "", "tests.rollout.test_pool:make_blank", ("object",))
+
+
+def test_plain_environments_share_a_worker_and_nothing_else() -> None:
+    pool = ProcessPool(
+        replace(BLANK, make="tests.rollout.test_pool:make_counting"), "object", NoOptions(), 2, environments=2
+    )
+    chunks = {0: 1, 1: 2, 2: 3, 3: 0}
+    shown = {}
+    for slot in chunks:
+        pool.reset(slot, Start(0, 0))
+    while len(shown) < 4:
+        for answer in pool.wait():
+            assert answer.observation is not None
+            value = int(answer.observation.images["top"].max())
+            if value == chunks[answer.slot]:
+                shown[answer.slot] = value
+            else:
+                pool.step(answer.slot, np.zeros((4, 3), np.float32))
+    assert shown == chunks
+    pool.close()
+
+
+def test_images_of_another_size_than_the_contracts_are_refused() -> None:
+    pool = ProcessPool(BLANK, "object", NoOptions(), 1)
+    pool.reset(0, Start(0, 0))
+    with pytest.raises(EnvironmentFailure, match=r"the contract says images .*48, 48.* 4, 3"):
+        pool.wait()
+    pool.close()
 
 
 def test_without_a_film_the_first_camera_serves() -> None:

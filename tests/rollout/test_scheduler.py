@@ -100,6 +100,15 @@ def test_in_process_every_look_is_forwarded_as_ever(in_process: Callable[..., In
     assert actor.reused == 0 and actor.chunks == sum(len(one.steps) for one in together)
 
 
+def test_in_process_without_determinism_the_first_look_is_shared(
+    in_process: Callable[..., InProcessPool], policy: Any
+) -> None:
+    actor, pool = Actor(policy, 1.6), in_process(3)
+    pool.deterministic = False
+    played(pool, actor, group(6))
+    assert actor.reused == 5
+
+
 def test_episodes_that_nobody_needs_end_early(processes: Callable[..., ProcessPool], policy: Any) -> None:
     """One that waits never begins; one under way is cut short; the others are as they were."""
     pool, episodes, asked = processes(2), group(4), 0

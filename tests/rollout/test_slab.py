@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -41,6 +42,13 @@ def test_images_that_break_the_contract_are_refused() -> None:
         worker.put(0, Observation({"front": np.zeros((4, 6, 3), np.uint8)}, PROPRIO))
     with pytest.raises(ValueError, match="float32"):
         worker.put(0, Observation({**seen(1).images, "wrist": np.zeros((2, 2, 3), np.float32)}, PROPRIO))  # type: ignore[dict-item]
+
+
+def test_a_nameless_file_serves_where_there_is_no_anonymous_memory() -> None:
+    with tempfile.TemporaryFile() as file:
+        worker, trainer = (Slab(os.dup(file.fileno()), CAMERAS, 2) for _ in range(2))
+    got = trainer.get(1, worker.put(1, seen(9)))
+    assert all((image == 9).all() for image in got.images.values())
 
 
 def test_an_environment_without_cameras_needs_no_memory() -> None:
