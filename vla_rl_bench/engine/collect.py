@@ -125,7 +125,7 @@ class _Draw:
 
     def take(self, episode: Episode, trajectory: Trajectory) -> None:
         number = _number(episode)
-        if not self._belongs(number):  # it may have been cut short
+        if not self._belongs(number) and len(trajectory.tokens) < len(trajectory.steps):  # it was cut short
             self.dropped_chunks += len(trajectory.steps)
             return
         self.open[number].append(trajectory)

@@ -1,0 +1,16 @@
+"""The C library's heap: what is freed in it is not always given back."""
+
+from __future__ import annotations
+
+import ctypes
+
+
+def give_back() -> None:
+    """Hand free pages back to the system, where the C library can (glibc).
+
+    Tensors of an update differ in size from one iteration to the next, and glibc keeps blocks of up to 32 MB in its
+    heap, which tears: on the tabletop 117 MB in use sat in 480 MB after 10 iterations, and in 580 MB after 50.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
