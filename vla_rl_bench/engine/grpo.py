@@ -30,7 +30,6 @@ from vla_rl_bench.types import ClipRange, Group, SamplingParams
 
 CHECKED_CHUNKS = 64  # of an iteration, by rl.check_logprobs
 ROUNDING = {"float32": 1e-3, "bfloat16": 0.05}  # nats that two forwards of one policy may differ by, by precision
-GIVE_BACK_EVERY = 10  # iterations; the next one takes some 4% longer on the tabletop, to fault its pages in again
 PREDICTED_FROM = 10  # iterations whose acceptance predicts the next one's
 BASELINE_CLIP = ClipRange(0.2, 0.2)  # PPO's symmetric range: SimpleVLA-RL's baseline before "clip higher"
 
@@ -109,8 +108,7 @@ def train(training: Training) -> None:
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
             training.trainer.save(path, iteration)
             training.notify(events.CheckpointSaved(training.run, iteration, path))
-        if iteration % GIVE_BACK_EVERY == 0:
-            give_back()
+        give_back()
         training.progress(summary(metrics), iteration, config.iterations)
 
 
