@@ -1,6 +1,6 @@
 """A small checkpoint in openvla-7b's own format, made of random weights, for machines without the real one.
 
-python -m vla_rl_bench_openvla_oft.standin FOLDER [--space libero|robotwin] [--size tiny|medium|small] [--proprio] [--seed N]
+python -m vla_rl_bench_openvla_oft.standin FOLDER [--space libero|robotwin] [--size tiny|medium|small] ...
 """
 
 from __future__ import annotations
