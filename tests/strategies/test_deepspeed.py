@@ -23,17 +23,19 @@ pytestmark = pytest.mark.slow
 SUITE = Path(__file__).parent / "gang.yaml"
 
 
-def start(out: Path, zero: int, *mistake: str) -> subprocess.CompletedProcess[str]:
+def start(
+    out: Path, zero: int, *changes: str, mistake: tuple[str, ...] = (), precision: str = "float32"
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "tests.strategies.gang", *mistake, "run", str(SUITE), "--out", str(out)]
-    command += ["strategy.name=deepspeed", f"strategy.zero={zero}"]
+    command += ["strategy.name=deepspeed", f"strategy.zero={zero}", f"strategy.precision={precision}", *changes]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def end(out: Path, zero: int, *mistake: str) -> None:
+def end(out: Path, zero: int, *changes: str, mistake: tuple[str, ...] = (), precision: str = "float32") -> None:
     """As `start`, to its end; what both ranks said is shown when one fails."""
-    ended = start(out, zero, *mistake)
+    ended = start(out, zero, *changes, mistake=mistake, precision=precision)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -95,15 +97,23 @@ def test_two_processes_learn_what_one_does(single: Path, begun: Path, zero: int)
     assert (run_of(begun, "sft-rl") / "episodes.jsonl").read_text().count("\n") == 12 + 12 + 20 + 20
 
 
+def test_in_bfloat16_the_copy_that_acts_is_what_learns(tmp_path: Path) -> None:
+    """One optimiser step an iteration: until it is taken, the ratio of new to old probabilities is 1."""
+    few = ("arms.sft.sft.steps=60", "rl.iterations=2", "rl.minibatch=100", "rl.curve=null")
+    end(tmp_path, 3, *few, precision="bfloat16")
+    metrics = [record for record in lines(run_of(tmp_path, "sft-rl") / "metrics.jsonl") if record["kept"]]
+    assert metrics and all(abs(record["kl"]) < 1e-3 and record["clip_fraction"] < 0.01 for record in metrics)
+
+
 def test_a_lost_gradient_shows(single: Path, begun: Path) -> None:
-    end(begun, 2, "--lose-gradients", "1")
+    end(begun, 2, mistake=("--lose-gradients", "1"))
     assert max(apart(single, begun).values()) > 0.1
     assert losses(begun) != pytest.approx(losses(single), abs=1e-5)
 
 
 def test_a_gang_that_lost_a_rank_resumes(single: Path, begun: Path) -> None:
     """Rank 1 is killed in the second iteration; SFT runs under DeepSpeed too."""
-    assert start(begun, 3, "--die", "3").returncode != 0
+    assert start(begun, 3, mistake=("--die", "3")).returncode != 0
     assert not (run_of(begun, "sft-rl") / "policy.safetensors").exists()
     assert len(losses(begun)) >= 1
     end(begun, 3)
@@ -114,7 +124,7 @@ def test_a_gang_that_lost_a_rank_resumes(single: Path, begun: Path) -> None:
 
 def test_sft_under_deepspeed_is_sft(single: Path, tmp_path: Path) -> None:
     shutil.copytree(single / "gang" / "demonstrations", tmp_path / "gang" / "demonstrations")
-    assert start(tmp_path, 3, "--die", "150").returncode != 0  # in the middle of SFT
+    assert start(tmp_path, 3, mistake=("--die", "150")).returncode != 0  # in the middle of SFT
     end(tmp_path, 3)
     mine, theirs = (seen(run_of(folder, "sft")) for folder in (single, tmp_path))
     for name, value in mine.items():  # 200 steps of Adam make rounding grow

@@ -22,7 +22,7 @@ MOMENTS = {
     "rollout": ("vla_rl_bench.rollout.scheduler:_Stage.advance", 40),
     "update": ("vla_rl_bench.engine.update:_backward", 4),
     "evaluation": ("vla_rl_bench.engine.evaluate:sampling_name", 50),
-    "writing a checkpoint": ("vla_rl_bench.builtin.strategies.single:write_bytes", 6),
+    "writing a checkpoint": ("vla_rl_bench.builtin.strategies.single:replacing", 6),
     "writing metrics": ("torn:vla_rl_bench.results.store:append_lines", 9),
     "writing episodes": ("torn:vla_rl_bench.results.store:append_lines", 3),
     "renaming": ("pathlib:Path.replace", 25),

@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors.torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.results.store import replacing
 
 
 def frozen(policy: nn.Module) -> set[str]:
@@ -39,11 +39,12 @@ def save_policy(path: Path, policy: nn.Module) -> None:
 
 
 def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
-    write_bytes(path, safetensors.torch.save({name: value.cpu().contiguous() for name, value in state.items()}))
+    with replacing(path) as temporary:
+        save_file({name: value.cpu().contiguous() for name, value in state.items()}, temporary)
 
 
 def load_policy(path: Path, policy: nn.Module) -> None:
-    load_trained_state(policy, safetensors.torch.load(path.read_bytes()), path)
+    load_trained_state(policy, load_file(path), path)
 
 
 def shards(path: Path) -> Path:

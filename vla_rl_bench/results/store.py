@@ -19,15 +19,23 @@ from vla_rl_bench.errors import UserError
 Record = dict[str, Any]
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file in one step: a reader, or a killed writer, sees the old one or the new one."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name to write under; then `path` is replaced in one step.
+
+    A reader, or a killed writer, sees the old file or the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
+    yield temporary
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -44,6 +44,7 @@ class Workshop:
         self._report = report
         self._pools: dict[str, Pool] = {}
         self._contract: EnvironmentSpec | None = None
+        self._trained: TokenPolicy | None = None
         tricks = job.arm.rl.tricks if job.arm.rl else ()
         self.engine = Engine(
             [make_options(catalog.trick(one.name).trick, one.options, one.name) for one in tricks],
@@ -115,10 +116,12 @@ class Workshop:
         return policy
 
     def trained_policy(self) -> TokenPolicy:
-        """The run's policy, ready to act."""
-        policy = self.new_policy()
-        checkpoint.load_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
-        return self.strategy.place(policy)
+        """The run's policy, ready to act; read once."""
+        if self._trained is None:
+            policy = self.new_policy()
+            checkpoint.load_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
+            self._trained = self.strategy.place(policy)
+        return self._trained
 
     # -- the stages
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from transformers.utils.logging import disable_progress_bar
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
@@ -75,6 +77,8 @@ def load(folder: Path, options: OpenVlaOptions, proprio: int | None) -> OpenVlaF
     _check_weights(folder)
     if proprio is None:
         _warn_of_unused_proprioception(folder)
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # type: ignore[no-untyped-call]
     config = OpenVlaConfig.from_pretrained(str(folder))
     config.use_proprio, config.proprio_dim = proprio is not None, proprio
     try:

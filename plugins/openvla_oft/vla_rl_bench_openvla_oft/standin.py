@@ -1,6 +1,6 @@
 """A small checkpoint in openvla-7b's own format, made of random weights, for machines without the real one.
 
-python -m vla_rl_bench_openvla_oft.standin FOLDER [--space libero|robotwin] [--size tiny|small] [--proprio] [--seed N]
+python -m vla_rl_bench_openvla_oft.standin FOLDER [--space libero|robotwin] [--size tiny|medium|small] ...
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Size:
 
 SIZES = {
     "tiny": Size(hidden=64, layers=2, heads=4, vision=32, depth=2, pixels=56),
+    "medium": Size(hidden=96, layers=4, heads=4, vision=64, depth=3, pixels=112),  # learns LIBERO a little
     "small": Size(hidden=128, layers=3, heads=4, vision=64, depth=3, pixels=224),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.engine.ranks import Alone, launched
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.results.store import replacing
 
 
 def make(options: SingleOptions) -> Single:
@@ -118,16 +117,15 @@ class SingleTrainer:
             "optimizer": self.optimizer.state_dict(),
             "random": random_state(),
         }
-        buffer = io.BytesIO()
-        torch.save(saved, buffer)
-        write_bytes(path, buffer.getvalue())
+        with replacing(path) as temporary:
+            torch.save(saved, temporary)
 
     def load(self, path: Path) -> int:
         if checkpoint.shards(path).exists():
             raise UserError(f"{path.parent}: begun with strategy deepspeed; go on with that, or remove the folder")
         if not path.exists():
             return 0
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         checkpoint.load_trained_state(self.module, saved["policy"], path)
         self.optimizer.load_state_dict(saved["optimizer"])
         restore_random_state(saved["random"])
