@@ -292,7 +292,7 @@ class Workshop:
             "starts": {name: list(bounds) for name, bounds in ranges.items()},
             "environment": spec_summary(contract),
             "strategy": self.strategy.describe(),
-            "versions": versions() | dict(contract.versions),
+            "versions": versions(self.policy_entry.requires) | dict(contract.versions),
         }
 
     @contextmanager
