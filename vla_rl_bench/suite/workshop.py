@@ -292,6 +292,7 @@ class Workshop:
             "starts": {name: list(bounds) for name, bounds in ranges.items()},
             "environment": spec_summary(contract),
             "strategy": self.strategy.describe(),
+            "runtime": self.job.suite.runtime.model_dump(mode="json"),
             "versions": versions(self.policy_entry.requires) | dict(contract.versions),
         }
 
