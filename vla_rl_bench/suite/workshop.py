@@ -299,7 +299,8 @@ class Workshop:
             "starts": {name: list(bounds) for name, bounds in ranges.items()},
             "environment": spec_summary(contract),
             "strategy": self.strategy.describe(),
-            "versions": versions() | dict(contract.versions),
+            "runtime": self.job.suite.runtime.model_dump(mode="json"),
+            "versions": versions(self.policy_entry.requires) | dict(contract.versions),
         }
 
     @contextmanager
