@@ -109,7 +109,8 @@ def test_libero_through_the_suite_that_names_the_7b(standin: Path, tmp_path: Pat
     record = json.loads((runs(folder, "sft-rl") / "run.json").read_text())
     assert record["status"] == "complete" and record["recipe"]["policy"]["attention"] == "bidirectional"
     metrics = json.loads((runs(folder, "sft-rl") / "metrics.jsonl").read_text())
-    assert metrics["chunks"] == sum(-(-metrics["steps"] // 2 // 8) for _ in range(2)) or metrics["rollout_success"] > 0
+    assert metrics["trajectories"] == 2
+    assert 0 <= metrics["chunks"] * 8 - metrics["steps"] < 2 * 8  # only a trajectory's last chunk may be cut short
     assert metrics["kl"] == pytest.approx(0, abs=1e-3)  # the update began at the rollout's log-probs
     policies = [checkpoint_of(runs(folder, arm)) for arm in ("sft", "sft-rl")]
     assert any(not np.array_equal(policies[0][name], policies[1][name]) for name in policies[0])
