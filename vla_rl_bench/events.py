@@ -38,13 +38,17 @@ class UpdateEnd:
 
 @dataclass(frozen=True)
 class EvaluationEnd:
-    """iteration: the RL iteration it follows; None for the final evaluation of the run."""
+    """iteration: the RL iteration or SFT step it follows; None for the final evaluation of the run.
+
+    evaluation: ``main``, ``unseen`` or the suite's own name for it.
+    """
 
     run: str
     iteration: int | None
     sampling: str
     successes: int
     episodes: int
+    evaluation: str = "main"
 
 
 @dataclass(frozen=True)

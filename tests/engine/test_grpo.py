@@ -62,7 +62,7 @@ def trained(folder: Path, iterations: int = 5, **changes: Any) -> list[dict[str,
         tasks=(0, 1, 2, 3),
         bounds=(10_000, 20_000),
         seed=0,
-        curve=None,
+        curve=(),
         progress=lambda *_: None,
     )
     train(training)

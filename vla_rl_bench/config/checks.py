@@ -9,8 +9,9 @@ from typing import Any
 from vla_rl_bench import plugins
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.options import OptionsError, read_options
-from vla_rl_bench.config.schema import ArmConfig, EnvironmentConfig, Named, RlConfig, Suite
+from vla_rl_bench.config.schema import RESERVED, ArmConfig, EnvironmentConfig, Named, RlConfig, Suite, other_suite
 from vla_rl_bench.config.tree import Path
+from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.errors import PluginError, did_you_mean
 
 Problems = Iterator[tuple[Path, str]]
@@ -38,13 +39,20 @@ def _environment(suite: Suite, catalog: Catalog) -> Problems:
     except PluginError:
         return
     for number, column in enumerate(suite.columns):
-        if column not in entry.suites:
-            hint = did_you_mean(column, entry.suites)
-            yield ("columns", number), f"{entry.name} has no task suite `{column}`.{hint}"
-    yield from _twice([one.name for one in suite.extra_evaluations], ("extra_evaluations",), "evaluation")
+        path: Path = ("task_suites", column) if column in suite.task_suites else ("columns", number)
+        yield from _task_suite(suite.task_suite(column), entry, path)
+    yield from _twice([*RESERVED, *(one.name for one in suite.extra_evaluations)], ("extra_evaluations",), "evaluation")
     for number, extra in enumerate(suite.extra_evaluations):
+        for column in suite.columns if extra.suite else ():
+            where = ("extra_evaluations", number, "suite")
+            yield from _task_suite(other_suite(extra.suite or "", suite.task_suite(column)), entry, where)
         options = suite.environment.options | extra.environment
         yield from _options(entry.options, options, ("extra_evaluations", number, "environment"), extra.environment)
+
+
+def _task_suite(name: str, entry: EnvironmentEntry, path: Path) -> Problems:
+    if name not in entry.suites:
+        yield path, f"{entry.name} has no task suite `{name}`.{did_you_mean(name, entry.suites)}"
 
 
 def _starts(environment: EnvironmentConfig) -> Problems:
@@ -68,16 +76,28 @@ def _starts(environment: EnvironmentConfig) -> Problems:
 
 def _columns(suite: Suite) -> Problems:
     yield from _twice(suite.columns, ("columns",), "column")
-    for column, tasks in suite.tasks.items():
-        yield from _known(column, suite.columns, ("tasks", column), "column")
-        yield from _twice(tasks, ("tasks", column), "task")
-        if not tasks:
-            yield ("tasks", column), "is empty; write task numbers as in [0, 1], or remove the key for all tasks"
-        for number, task in enumerate(tasks):
-            if task < 0:
-                yield ("tasks", column, number), f"must be at least 0, got `{task}`"
+    for column in suite.task_suites:
+        yield from _known(column, suite.columns, ("task_suites", column), "column")
+    for key, named in (("tasks", suite.tasks), ("unseen", suite.unseen)):
+        for column, tasks in named.items():
+            yield from _tasks(column, tasks, suite.columns, key)
+    for column, unseen in suite.unseen.items():
+        for number, task in enumerate(unseen):
+            if task in suite.tasks.get(column, ()):
+                yield ("unseen", column, number), f"task {task} is trained on: it stands under `tasks` too"
     if suite.film is not None:
         yield from _known(suite.film.column, suite.columns, ("film", "column"), "column")
+
+
+def _tasks(column: str, tasks: Sequence[int], columns: Sequence[str], key: str) -> Problems:
+    yield from _known(column, columns, (key, column), "column")
+    yield from _twice(tasks, (key, column), "task")
+    if not tasks:
+        rest = "for all tasks" if key == "tasks" else "for none"
+        yield (key, column), f"is empty; write task numbers as in [0, 1], or remove the key {rest}"
+    for number, task in enumerate(tasks):
+        if task < 0:
+            yield (key, column, number), f"must be at least 0, got `{task}`"
 
 
 def _arms(suite: Suite, catalog: Catalog) -> Problems:

@@ -55,10 +55,23 @@ class DemonstrationsConfig(Strict):
     """per_task: demonstrations a task, made by the environment's expert from the demonstration starts.
 
     source: a file or folder of people's own demonstrations instead, in a format that the environment reads.
+    unseen: also of the column's unseen tasks, for a policy that further training on the seen ones starts at
+    (SimpleVLA-RL, section 5.2: the base of figure 5 knows all tasks from one trajectory each).
     """
 
     per_task: Annotated[int, Field(ge=0)]
     source: str | None = None
+    unseen: bool = False
+
+
+class CurveConfig(Strict):
+    """Evaluation during training, for curves, on the first `per_task` starts of the evaluation's split.
+
+    every: RL iterations, or SFT steps.
+    """
+
+    every: Positive
+    per_task: Positive
 
 
 class SftConfig(Strict):
@@ -73,13 +86,7 @@ class SftConfig(Strict):
     proprio_noise: Annotated[float, Field(ge=0)] = 0.0  # standard deviation added to the proprioception
     checkpoint_every: Positive = 100
     microbatch: Positive = 256  # chunks in one forward; changes memory, not the result
-
-
-class CurveConfig(Strict):
-    """Evaluation during training, for curves: every so many iterations on the first `per_task` held-out starts."""
-
-    every: Positive
-    per_task: Positive
+    curve: CurveConfig | None = None
 
 
 class RlConfig(Strict):
@@ -124,6 +131,8 @@ class ArmConfig(Strict):
             raise ValueError("has demonstrations but no `sft` that learns from them")
         if self.sft is not None and self.demonstrations is None:
             raise ValueError("has `sft` but no `demonstrations`")
+        if self.sft is not None and self.sft.curve is not None and self.rl is not None:
+            raise ValueError("has `sft.curve` and `rl`; give the fine-tuning an arm of its own, and `from` to this one")
         return self
 
 
@@ -166,11 +175,23 @@ class EvaluationConfig(Strict):
         return self
 
 
+MAIN, UNSEEN = RESERVED = ("main", "unseen")  # names of evaluations that are not extra ones
+
+
+def other_suite(pattern: str, suite: str) -> str:
+    """``{column}_swap``, ``libero_goal`` -> ``libero_goal_swap``."""
+    return pattern.replace("{column}", suite)
+
+
 class ExtraEvaluation(EvaluationConfig):
-    """One more evaluation of the final policies, under other environment options; it has its own table."""
+    """One more evaluation of the final policies, under other environment options or on another task suite.
+
+    It has its own table.  suite: ``{column}`` in it is the column's own task suite.
+    """
 
     name: Name
     environment: dict[str, Any] = {}
+    suite: str | None = None
 
 
 class RuntimeConfig(Strict):
@@ -215,13 +236,19 @@ class Film(Strict):
 
 
 class Suite(Strict):
-    """A file of arms x columns x seeds."""
+    """A file of arms x columns x seeds.
+
+    tasks: a column's tasks by index.  unseen: those that are left out of demonstrations, RL and the main evaluation, and
+    evaluated under the name ``unseen``.  task_suites: the environment's task suite, where a column has another name.
+    """
 
     name: Name
     title: str = ""
     environment: EnvironmentConfig
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
-    tasks: dict[Column, tuple[int, ...]] = {}  # a column's tasks by index; all where it is not named
+    tasks: dict[Column, tuple[int, ...]] = {}  # all where it is not named
+    unseen: dict[Column, tuple[int, ...]] = {}
+    task_suites: dict[Column, Column] = {}
     policy: Named
     strategy: Named = Named(name="single")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
@@ -232,3 +259,7 @@ class Suite(Strict):
     table: TableConfig = TableConfig()
     film: Film | None = None
     runtime: RuntimeConfig = RuntimeConfig()
+
+    def task_suite(self, column: str) -> str:
+        """The environment's task suite that a column stands for."""
+        return self.task_suites.get(column, column)

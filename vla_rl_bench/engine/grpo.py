@@ -66,6 +66,7 @@ class Standing:
 class Training:
     """Everything a GRPO run needs.  tasks: indices; bounds: half-open range of training starts.
 
+    curve: what is evaluated while training.
     precision: of the forwards, as strategies name it.
     """
 
@@ -81,7 +82,7 @@ class Training:
     tasks: Sequence[int]
     bounds: tuple[int, int]
     seed: int
-    curve: Evaluation | None
+    curve: tuple[Evaluation, ...]
     progress: Callable[[str, int, int], None]
     precision: str = "float32"
     standing: Standing = field(default_factory=Standing)
@@ -229,16 +230,18 @@ def _warn_of(difference: float, precision: str) -> None:
 
 def _curve_point(training: Training, iteration: int) -> None:
     config = training.config.curve
-    if training.curve is None or config is None:
+    if config is None:
         return
     if iteration % config.every and iteration != training.config.iterations:
         return
-    with training.trainer.acting() as policy:
-        records = evaluate(training.pool, policy, training.curve, training.ranks, iteration=iteration)
-    training.folder.add_episodes(records)
-    training.notify(
-        events.EvaluationEnd(training.run, iteration, str(records[0]["sampling"]), successes(records), len(records))
-    )
+    for asked in training.curve:
+        with training.trainer.acting() as policy:
+            records = evaluate(training.pool, policy, asked, training.ranks, iteration=iteration)
+        training.folder.add_episodes(records)
+        label = str(records[0]["sampling"])
+        training.notify(
+            events.EvaluationEnd(training.run, iteration, label, successes(records), len(records), asked.name)
+        )
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from torch.nn import functional
 from vla_rl_bench import seeding
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.config.schema import SftConfig
+from vla_rl_bench.engine.evaluate import Evaluation, evaluate
 from vla_rl_bench.engine.ranks import parts_of
 from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
+from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, FloatArray, Observation
 
 
@@ -59,6 +63,24 @@ def learning_rate(step: int, config: SftConfig) -> float:
     return config.learning_rate * warm * max(0.05, 0.5 * (1 + math.cos(math.pi * step / config.steps)))
 
 
+@dataclass(frozen=True)
+class Curve:
+    """What is evaluated while fine-tuning, and where it is recorded: ``iteration`` is the number of steps so far."""
+
+    pool: Pool
+    folder: RunFolder
+    asked: tuple[Evaluation, ...]
+
+    def point(self, trainer: Trainer, ranks: Ranks, steps: int) -> None:
+        for one in self.asked:
+            with trainer.acting() as policy:
+                self.folder.add_episodes(evaluate(self.pool, policy, one, ranks, iteration=steps))
+
+    def cut_to(self, steps: int) -> None:
+        """Forget what was recorded after the checkpoint."""
+        self.folder.keep_episodes(lambda r: r["iteration"] is None or (steps > 0 and r["iteration"] <= steps))
+
+
 def fine_tune(
     trainer: Trainer,
     windows: Windows,
@@ -67,12 +89,19 @@ def fine_tune(
     ranks: Ranks,
     save_to: Path,
     progress: Callable[[int, int], None],
+    curve: Curve | None = None,
 ) -> float:
     """Train in place, resuming from the checkpoint at `save_to` -> the last loss, nats a token."""
     first = trainer.load(save_to)
     loss = math.nan
+    if curve:
+        curve.cut_to(first)
+        if first == 0:
+            curve.point(trainer, ranks, 0)
     for step in range(first, config.steps):
         loss = _step(trainer, windows, config, seed, step, ranks)
+        if curve and config.curve and ((step + 1) % config.curve.every == 0 or step + 1 == config.steps):
+            curve.point(trainer, ranks, step + 1)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
             trainer.save(save_to, step + 1)
         progress(step + 1, config.steps)

@@ -39,7 +39,9 @@ def declared(suite: Suite, catalog: Catalog, column: str) -> EnvironmentSpec:
     config, runtime = suite.environment, suite.runtime
     entry = catalog.environment(config.name)
     options = make_options(entry.options, config.options, config.name)
-    pool = open_pool(entry, column, options, slots=1, workers=min(runtime.workers, 1), python=config.python)
+    pool = open_pool(
+        entry, suite.task_suite(column), options, slots=1, workers=min(runtime.workers, 1), python=config.python
+    )
     try:
         return pool.contract
     finally:

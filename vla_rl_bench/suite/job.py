@@ -36,7 +36,7 @@ class Job:
         """Trained, and everything evaluated that the suite asks for."""
         record = self.run_folder.read()
         ended = record.get("status") == "complete" and self.run_folder.policy_path.exists()
-        return ended and not missing_evaluations(self.suite, record, self.limit)
+        return ended and not missing_evaluations(self.suite, self.run.column, record, self.limit)
 
 
 def run_path(folder: Path, run_id: str) -> Path:

@@ -52,8 +52,8 @@ def _of_environment(suite: Suite, catalog: Catalog, columns: Sequence[str] | Non
             what = f"{entry.name}: the workers' interpreter `{name}` {interpreters.trouble(entry.interpreter)}"
             yield CheckResult(False, what, f"vla-rl-bench env create {name}")
     if entry.needs:
-        columns = suite.columns if columns is None else columns
-        yield from _asked(entry.name, entry.needs, columns, _options(entry, config), python)
+        chosen = _task_suites(suite, suite.columns if columns is None else columns)
+        yield from _asked(entry.name, entry.needs, chosen, _options(entry, config), python)
 
 
 def _of_policy(suite: Suite, catalog: Catalog) -> Iterator[CheckResult]:
@@ -61,7 +61,13 @@ def _of_policy(suite: Suite, catalog: Catalog) -> Iterator[CheckResult]:
     yield from _modules(catalog, entry)
     if entry.needs:
         gpus, strategy = launched()[1], _strategy(suite, catalog)
-        yield from _asked(entry.name, entry.needs, suite.columns, _options(entry, suite.policy), gpus, strategy)
+        chosen = _task_suites(suite, suite.columns)
+        yield from _asked(entry.name, entry.needs, chosen, _options(entry, suite.policy), gpus, strategy)
+
+
+def _task_suites(suite: Suite, columns: Sequence[str]) -> tuple[str, ...]:
+    """The environment's names for the columns, once each."""
+    return tuple(dict.fromkeys(map(suite.task_suite, columns)))
 
 
 def _strategy(suite: Suite, catalog: Catalog) -> str:

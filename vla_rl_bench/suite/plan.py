@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vla_rl_bench.catalog import Catalog, make_options
-from vla_rl_bench.config.schema import ArmConfig, Named, RlConfig, Suite
+from vla_rl_bench.config.schema import ArmConfig, DemonstrationsConfig, Named, RlConfig, Suite
 
 HASH_LENGTH = 10
 # change memory, time, disk use, what is checked or the pictures, not the policy
@@ -79,9 +79,10 @@ def _recipe(
         "policy": _resolved(suite.policy, policy.options),
         "column": column,
         "tasks": list(suite.tasks[column]) if column in suite.tasks else None,
+        **_named_column(suite, column),
         "seed": seed,
         "parent": parent,
-        "demonstrations": arm.demonstrations.model_dump(exclude_none=True) if arm.demonstrations else None,
+        "demonstrations": _demonstrations(arm.demonstrations) if arm.demonstrations else None,
         "sft": arm.sft.model_dump(exclude=_NO_NUMBER | {"microbatch"}) if arm.sft else None,
         "rl": _rl(arm.rl, catalog) if arm.rl else None,
     }
@@ -91,6 +92,20 @@ def _recipe(
     if limit is not None:
         recipe["limit"] = limit
     return recipe
+
+
+def _named_column(suite: Suite, column: str) -> dict[str, Any]:
+    """What a column that is not simply a task suite adds."""
+    found: dict[str, Any] = {}
+    if column in suite.task_suites:
+        found["task_suite"] = suite.task_suites[column]
+    if column in suite.unseen:
+        found["unseen"] = list(suite.unseen[column])
+    return found
+
+
+def _demonstrations(config: DemonstrationsConfig) -> dict[str, Any]:
+    return config.model_dump(exclude_none=True, exclude=set() if config.unseen else {"unseen"})
 
 
 def _rl(rl: RlConfig, catalog: Catalog) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.schema import ArmConfig, Suite
+from vla_rl_bench.config.schema import MAIN, ArmConfig, Suite
 from vla_rl_bench.results.store import RunFolder, read_lines
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.scheduler import film
-from vla_rl_bench.suite.evaluations import MAIN
 from vla_rl_bench.suite.job import Job, run_path
 from vla_rl_bench.suite.plan import Run
 from vla_rl_bench.suite.workshop import Workshop

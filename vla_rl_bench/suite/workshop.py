@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vla_rl_bench import entries, events, seeding
 from vla_rl_bench.catalog import Catalog, make_options
-from vla_rl_bench.config.schema import EvaluationConfig, RlConfig, SftConfig, Suite, sampling_name
+from vla_rl_bench.config.schema import MAIN, UNSEEN, CurveConfig, RlConfig, SftConfig, Suite, sampling_name
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Engine, Event
@@ -22,7 +22,7 @@ from vla_rl_bench.results.provenance import versions
 from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import spec_summary
-from vla_rl_bench.suite.evaluations import MAIN, evaluation_key, evaluations, missing_evaluations
+from vla_rl_bench.suite.evaluations import Planned, missing_evaluations
 from vla_rl_bench.suite.job import Job, run_path
 from vla_rl_bench.suite.plan import digest
 from vla_rl_bench.suite.progress import Report
@@ -61,20 +61,21 @@ class Workshop:
 
     # -- the environment
 
-    def pool(self, changed: dict[str, Any] | None = None) -> Pool:
-        """The pool of the run's environment, or of the same with some options changed.
+    def pool(self, changed: Mapping[str, Any] | None = None, task_suite: str | None = None) -> Pool:
+        """The pool of the run's environment, or of the same with some options or the task suite changed.
 
         One at a time: a simulator's workers hold gigabytes each.
         """
-        key = digest(changed or {})
+        changed = dict(changed or {})
+        key = digest([changed, task_suite])
         if key not in self._pools:
             self.close()
             self.report("starting the environment", 0, 1)
             config, runtime = self.job.suite.environment, self.job.suite.runtime
-            options = make_options(self.environment.options, config.options | (changed or {}), config.name)
+            options = make_options(self.environment.options, config.options | changed, config.name)
             self._pools[key] = open_pool(
                 self.environment,
-                self.job.run.column,
+                task_suite or self.job.suite.task_suite(self.job.run.column),
                 options,
                 slots=runtime.slots,
                 workers=runtime.workers,
@@ -93,15 +94,18 @@ class Workshop:
         return self._contract
 
     def tasks(self, contract: EnvironmentSpec) -> tuple[int, ...]:
-        chosen = self.job.suite.tasks.get(self.job.run.column)
-        if chosen is None:
-            return tuple(range(len(contract.tasks)))
-        wrong = [task for task in chosen if not 0 <= task < len(contract.tasks)]
-        if wrong:
-            raise UserError(
-                f"tasks.{self.job.run.column}: {wrong[0]}: {contract.suite} has tasks 0-{len(contract.tasks) - 1}"
-            )
-        return chosen
+        """What the run demonstrates, trains and is evaluated on: all but the unseen tasks."""
+        column, unseen = self.job.run.column, self.unseen(contract)
+        if column in self.job.suite.tasks:
+            return _of(contract, self.job.suite.tasks[column], f"tasks.{column}")
+        seen = tuple(task for task in range(len(contract.tasks)) if task not in unseen)
+        if not seen:
+            raise UserError(f"unseen.{column}: names every task of {contract.suite}; leave some to train on")
+        return seen
+
+    def unseen(self, contract: EnvironmentSpec) -> tuple[int, ...]:
+        column = self.job.run.column
+        return _of(contract, self.job.suite.unseen.get(column, ()), f"unseen.{column}")
 
     def bounds(self, contract: EnvironmentSpec, split: str) -> tuple[int, int]:
         return splits(self.job.suite, contract)[split]
@@ -154,6 +158,7 @@ class Workshop:
         with self.timed("sft_seconds"):
             windows = sft.Windows(self.demonstrations(), self.contract, policy)
             trainer = self.strategy.prepare(policy, weight_decay=config.weight_decay, grad_clip=config.grad_clip)
+            curve = sft.Curve(self.pool(), self.folder, self.curve(config.curve)) if config.curve else None
             sft.fine_tune(
                 trainer,
                 windows,
@@ -162,6 +167,7 @@ class Workshop:
                 self.ranks,
                 self.folder.checkpoint_path("sft"),
                 lambda done, total: self.report("SFT", done, total),
+                curve,
             )
             return trainer.trained_state()
 
@@ -181,8 +187,9 @@ class Workshop:
 
     def demonstration_store(self, per_task: int) -> Path:
         """Where the demonstrations are that the run asks for, or will be."""
-        recipe = {name: self.job.run.recipe[name] for name in ("environment", "column", "tasks", "seed")}
-        key = digest([recipe, per_task, self.contract.protocol])
+        named = ("environment", "column", "tasks", "seed", "task_suite", "unseen")
+        recipe = {name: self.job.run.recipe[name] for name in named if name in self.job.run.recipe}
+        key = digest([recipe, per_task, self.contract.protocol, *(["unseen"] if self._shows_unseen else [])])
         return self.job.folder / "demonstrations" / f"{self.job.run.column}-s{self.job.run.seed}-{key}.npz"
 
     def build_demonstrations(self, path: Path, per_task: int) -> None:
@@ -192,11 +199,19 @@ class Workshop:
             path,
             self.pool(),
             self.bounds(contract, "demonstration"),
-            self.tasks(contract),
+            self.demonstrated(contract),
             per_task,
             self.job.run.seed,
             lambda done, total: self.report("demonstrations", done, total),
         )
+
+    @property
+    def _shows_unseen(self) -> bool:
+        return bool(self.job.arm.demonstrations and self.job.arm.demonstrations.unseen)
+
+    def demonstrated(self, contract: EnvironmentSpec) -> tuple[int, ...]:
+        """The tasks of the run's demonstrations: those it trains on, and the unseen ones where the arm wants them."""
+        return (*self.tasks(contract), *(self.unseen(contract) if self._shows_unseen else ()))
 
     def _own_demonstrations(self, source: Path, per_task: int) -> list[Demonstration]:
         """What people recorded themselves, read by the environment's plugin."""
@@ -210,7 +225,7 @@ class Workshop:
         config, contract = self.job.suite.environment, self.contract
         options = make_options(self.environment.options, config.options, config.name)
         with self.timed("demonstration_seconds"):
-            found: list[Demonstration] = read(source, contract, self.tasks(contract), per_task, options)
+            found: list[Demonstration] = read(source, contract, self.demonstrated(contract), per_task, options)
         self.folder.update({"demonstrations": str(source)})
         return found
 
@@ -223,11 +238,6 @@ class Workshop:
     def training(self, policy: TokenPolicy, config: RlConfig) -> grpo.Training:
         """What GRPO needs; the policy's optimiser is made here."""
         pool = self.pool()
-        curve = None
-        if config.curve:
-            bounds = self.bounds(pool.contract, self.job.suite.evaluation.starts)
-            tasks, seed = self.tasks(pool.contract), self.job.run.seed
-            curve = Evaluation(MAIN, "greedy", tasks, bounds, config.curve.per_task, seed)
         trainer = self.strategy.prepare(
             policy, betas=config.betas, weight_decay=config.weight_decay, grad_clip=config.grad_clip
         )
@@ -244,46 +254,55 @@ class Workshop:
             tasks=self.tasks(pool.contract),
             bounds=self.bounds(pool.contract, "training"),
             seed=self.job.run.seed,
-            curve=curve,
+            curve=self.curve(config.curve) if config.curve else (),
             progress=self.report,
             precision=str(self.strategy.describe().get("precision", "float32")),
         )
 
+    def curve(self, config: CurveConfig) -> tuple[Evaluation, ...]:
+        """What is evaluated while training: the tasks that are trained on, and the unseen ones."""
+        contract, seed = self.contract, self.job.run.seed
+        bounds = self.bounds(contract, self.job.suite.evaluation.starts)
+        asked = ((MAIN, self.tasks(contract)), (UNSEEN, self.unseen(contract)))
+        return tuple(Evaluation(name, "greedy", tasks, bounds, config.per_task, seed) for name, tasks in asked if tasks)
+
     def evaluate(self) -> None:
         """Every evaluation that the record does not vouch for; each is all there or not at all."""
-        known = {name: (config, options) for name, config, options in evaluations(self.job.suite)}
-        missing = self.ranks.agree(missing_evaluations(self.job.suite, self.folder.read(), self.job.limit))
-        vouched = set(self.folder.read().get("evaluations", {})) - {f"{name}/{sampling}" for name, sampling in missing}
+        suite, column = self.job.suite, self.job.run.column
+        missing = self.ranks.agree(missing_evaluations(suite, column, self.folder.read(), self.job.limit))
+        vouched = set(self.folder.read().get("evaluations", {})) - {f"{one.name}/{name}" for one, name in missing}
         self.folder.keep_episodes(
             lambda r: r["iteration"] is not None or f"{r['evaluation']}/{r['sampling']}" in vouched,
         )
-        for name, sampling in missing:
-            config, options = known[name]
+        for planned, sampling in missing:
             with self.timed("evaluation_seconds"):
-                self._evaluate(name, config, sampling, options)
+                self._evaluate(planned, sampling)
 
-    def _evaluate(self, name: str, config: EvaluationConfig, sampling: str, options: dict[str, Any]) -> None:
-        pool = self.pool(options)
+    def _evaluate(self, planned: Planned, sampling: str) -> None:
+        name, config = planned.name, planned.config
+        policy = self.trained_policy()  # before another pool: the workshop keeps one open
+        pool = self.pool(planned.options, planned.task_suite)
         chosen = next(one for one in config.sampling if sampling_name(one) == sampling)
         per_task = config.per_task if self.job.limit is None else min(config.per_task, self.job.limit)
-        bounds, tasks = self.bounds(pool.contract, config.starts), self.tasks(pool.contract)
+        bounds = self.bounds(pool.contract, config.starts)
+        tasks = self.unseen(pool.contract) if planned.unseen else self.tasks(pool.contract)
         records = evaluate(
             pool,
-            self.trained_policy(),
+            policy,
             Evaluation(name, chosen, tasks, bounds, per_task, self.job.run.seed),
             self.ranks,
             progress=lambda done, total: self.report(f"evaluation {name} {sampling}", done, total),
         )
         self.folder.add_episodes(records)
         entry = {
-            "key": evaluation_key(config, sampling, options, self.job.limit),
+            "key": planned.key(sampling, self.job.limit),
             "starts": config.starts,
             "protocol": pool.contract.protocol,
             "successes": successes(records),
             "episodes": len(records),
         }
         self.folder.update({"evaluations": self.folder.read().get("evaluations", {}) | {f"{name}/{sampling}": entry}})
-        self.notify(events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records)))
+        self.notify(events.EvaluationEnd(self.job.run.id, None, sampling, successes(records), len(records), name))
 
     # -- the record
 
@@ -343,6 +362,14 @@ def open_strategy(suite: Suite, catalog: Catalog) -> Strategy:
         catalog.require(entry)
         _strategies[key] = entries.load(entry.make)(make_options(entry.options, suite.strategy.options, "strategy"))
     return _strategies[key]
+
+
+def _of(contract: EnvironmentSpec, chosen: tuple[int, ...], key: str) -> tuple[int, ...]:
+    """The tasks that a suite names, where the environment has them."""
+    wrong = [task for task in chosen if not 0 <= task < len(contract.tasks)]
+    if wrong:
+        raise UserError(f"{key}: {wrong[0]}: {contract.suite} has tasks 0-{len(contract.tasks) - 1}")
+    return chosen
 
 
 def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from vla_rl_bench.config.schema import EvaluationConfig, Suite, sampling_name
+from vla_rl_bench.config.schema import MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.results.frame import protocols
 from vla_rl_bench.results.statistics import Cluster, Interval, clustered, paired_difference
@@ -34,7 +34,8 @@ class Selection:
 def selections(suite: Suite) -> list[Selection]:
     """Every evaluation that the suite asks for, the table's own first."""
     found = [Selection("main", suite.evaluation.table)]
-    for name, evaluation in [("main", suite.evaluation), *((extra.name, extra) for extra in suite.extra_evaluations)]:
+    named = [(MAIN, suite.evaluation), *([(UNSEEN, suite.evaluation)] if suite.unseen else [])]
+    for name, evaluation in [*named, *((extra.name, extra) for extra in suite.extra_evaluations)]:
         found += [Selection(name, sampling_name(sampling)) for sampling in evaluation.sampling]
     return list(dict.fromkeys(found))
 
@@ -152,6 +153,9 @@ def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[s
     starts = evaluation_of(suite, selection).starts
     if starts != "held-out":
         lines.append(f"Measured on {starts} starts, which policies may have been trained on: not held out.")
+    if selection.evaluation == UNSEEN:
+        left_out = "; ".join(f"{column} {', '.join(map(str, tasks))}" for column, tasks in suite.unseen.items())
+        lines.append(f"Tasks that are left out of training: {left_out}.")
     absent = len(suite.arms) * len(suite.columns) * len(suite.seeds) - episodes["run"].nunique()
     if absent > 0:
         verb = "is" if absent == 1 else "are"
