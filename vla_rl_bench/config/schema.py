@@ -238,8 +238,9 @@ class Film(Strict):
 class Suite(Strict):
     """A file of arms x columns x seeds.
 
-    tasks: a column's tasks by index.  unseen: those that are left out of demonstrations, RL and the main evaluation, and
-    evaluated under the name ``unseen``.  task_suites: the environment's task suite, where a column has another name.
+    tasks: a column's tasks by index.  unseen: those that are left out of demonstrations, RL and the main evaluation,
+    and evaluated under the name ``unseen``.  task_suites: the environment's task suite, where a column
+    has another name.
     """
 
     name: Name
