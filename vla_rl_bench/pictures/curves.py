@@ -61,7 +61,7 @@ def draw_curves(
     if not any(panels.values()):
         return None
     target = path or folder / "curves.png"
-    write_bytes(target, _png(_figure(panels, suite.title or suite.name, len(suite.seeds))))
+    write_bytes(target, as_png(_figure(panels, suite.title or suite.name, len(suite.seeds))))
     return target
 
 
@@ -247,7 +247,8 @@ def _spread(heights: Sequence[float], gap: float) -> list[float]:
     return found
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """The same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})  # the version would change the bytes
     return buffer.getvalue()

@@ -21,6 +21,7 @@ from vla_rl_bench.types import ImageArray, Start
 def write_reports(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog, report: str) -> None:
     """Write the table, the curves and the film; print the table and where everything is."""
     from vla_rl_bench.pictures.curves import draw_curves
+    from vla_rl_bench.pictures.generalisation import draw_generalisation
     from vla_rl_bench.tables.report import write_report
 
     ids = [run.id for run in runs]
@@ -30,6 +31,8 @@ def write_reports(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Cata
         curves = folder / ("curves.png" if report == "table" else f"{report}_curves.png")
         if draw_curves(folder, suite, ids, curves):
             written.append(curves)
+    if suite.unseen and report == "table" and (made := draw_generalisation(folder, suite, ids)):
+        written.append(made)
     if report == "table":
         made = write_film(suite, runs, folder, catalog)
         written += [made] if made else []
