@@ -104,6 +104,19 @@ WRONG = [
     ("{object: [0, 1]}", "{long: [0]}", "tasks", "tasks.long: no column `long`. Known: goal, object."),
     ("{object: [0, 1]}", "{object: []}", "tasks", "tasks.object: is empty; write task numbers as in [0, 1], "
      "or remove the key for all tasks"),
+    ("tasks: {object: [0, 1]}", "unseen: {long: [0]}", "unseen", "unseen.long: no column `long`. Known: goal, object."),
+    ("tasks: {object: [0, 1]}", "unseen: {object: []}", "unseen", "unseen.object: is empty; write task numbers as in "
+     "[0, 1], or remove the key for none"),
+    ("tasks: {object: [0, 1]}", "tasks: {object: [0, 1]}\nunseen: {object: [2, 1]}", "unseen",
+     "unseen.object.1: task 1 is trained on: it stands under `tasks` too"),
+    ("tasks: {object: [0, 1]}", "task_suites: {goal: gaol}", "task_suites", "task_suites.goal: tabletop has no task "
+     "suite `gaol`. Did you mean `goal`?"),
+    ("tasks: {object: [0, 1]}", "task_suites: {long: goal}", "task_suites", "task_suites.long: no column `long`. "
+     "Known: goal, object."),
+    ("table: {", "extra_evaluations: [{name: unseen, per_task: 1}]\ntable: {", "extra",
+     "extra_evaluations.unseen: `unseen` is the name of the suite's own evaluation; take another"),
+    ("table: {", "extra_evaluations: [{name: x, per_task: 1, suite: gaol}]\ntable: {", "extra",
+     "extra_evaluations.x.suite: tabletop has no task suite `gaol`. Did you mean `goal`?"),
     ("from: sft", "from: stf", "from", "arms.sft-rl.from: no arm `stf`. Did you mean `sft`?"),
     ("from: sft", "from: sft-rl", "from", "arms.sft-rl.from: an arm cannot start from itself"),
     ("  - name: sft\n", "  - name: sft\n    from: sft-rl\n", "from: sft-rl",
@@ -284,3 +297,10 @@ def test_a_parent_must_be_another_file_that_is_there(tmp_path: Path, text: str, 
     with pytest.raises(SuiteError) as caught:
         load_suite(child, (), CATALOG)
     assert str(caught.value).startswith(f"{child}:{error}")
+
+
+def test_a_curve_of_sft_has_an_arm_of_its_own() -> None:
+    rl = "rl: {iterations: 1, groups: 1, group_size: 2, minibatch: 1, learning_rate: 1.0, advantage: grpo, "
+    rl += "objective: clipped, aggregate: token-mean}"
+    text = changed("sft: {steps: 10,", f"{rl}\n    sft: {{curve: {{every: 5, per_task: 1}}, steps: 10,")
+    assert "has `sft.curve` and `rl`; give the fine-tuning an arm of its own" in error_of(text)

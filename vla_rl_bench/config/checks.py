@@ -41,11 +41,14 @@ def _environment(suite: Suite, catalog: Catalog) -> Problems:
     for number, column in enumerate(suite.columns):
         path: Path = ("task_suites", column) if column in suite.task_suites else ("columns", number)
         yield from _task_suite(suite.task_suite(column), entry, path)
-    yield from _twice([*RESERVED, *(one.name for one in suite.extra_evaluations)], ("extra_evaluations",), "evaluation")
+    yield from _twice([one.name for one in suite.extra_evaluations], ("extra_evaluations",), "evaluation")
     for number, extra in enumerate(suite.extra_evaluations):
-        for column in suite.columns if extra.suite else ():
-            where = ("extra_evaluations", number, "suite")
-            yield from _task_suite(other_suite(extra.suite or "", suite.task_suite(column)), entry, where)
+        if extra.name in RESERVED:
+            what = f"`{extra.name}` is the name of the suite's own evaluation; take another"
+            yield ("extra_evaluations", number), what
+        pattern = extra.suite or ""
+        for other in {other_suite(pattern, suite.task_suite(column)): None for column in suite.columns if pattern}:
+            yield from _task_suite(other, entry, ("extra_evaluations", number, "suite"))
         options = suite.environment.options | extra.environment
         yield from _options(entry.options, options, ("extra_evaluations", number, "environment"), extra.environment)
 

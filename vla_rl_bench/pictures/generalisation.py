@@ -100,7 +100,9 @@ def _figure(panels: dict[str, list[Way]], suite: Suite) -> Figure:
     left, right = LEFT / width, 1 - 0.25 / width
     figure.subplots_adjust(left, BELOW / height, right, 1 - ABOVE / height, wspace=0.1, hspace=0.2)
     figure.text(left, 1 - 0.32 / height, suite.title or suite.name, fontsize=11.5, fontweight="bold", color=INK)
-    note = "Greedy. Mean over seeds, from where training begins (hollow) to its end (full); small: the end of each seed."
+    note = (
+        "Greedy. Mean over seeds, from where training begins (hollow) to its end (full); small: the end of each seed."
+    )
     figure.text(left, 1 - 0.52 / height, note, fontsize=8, color=GREY)
     _legend(figure, panels, left, 1 - 0.72 / height)
     figure.text((left + right) / 2, 0.14 / height, "success on the seen tasks", ha="center", fontsize=9, color=INK)
