@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import MAIN, UNSEEN, ArmConfig, Suite
@@ -65,22 +66,27 @@ def paths(episodes: pd.DataFrame, suite: Suite) -> dict[str, list[Way]]:
 def _of_column(episodes: pd.DataFrame, arms: Sequence[ArmConfig]) -> Iterator[Way]:
     for index, arm in enumerate(arms):
         mine = episodes[episodes["arm"] == arm.name]
-        rates = mine.groupby(["evaluation", "iteration", "seed"])["success"].mean().unstack("seed")
-        known = set(rates.index.get_level_values("evaluation"))
-        if not {MAIN, UNSEEN} <= known:
-            continue
-        seen, unseen = (rates.loc[name].dropna() for name in (MAIN, UNSEEN))
-        shared = seen.index.intersection(unseen.index)
-        if not len(shared):
-            continue
-        seen, unseen = seen.loc[shared], unseen.loc[shared]
-        yield Way(
-            arm.title or arm.name,
-            COLOURS[(index + 1) % len(COLOURS)],
-            tuple(map(float, seen.mean(axis=1))),
-            tuple(map(float, unseen.mean(axis=1))),
-            tuple((float(x), float(y)) for x, y in zip(seen.iloc[-1], unseen.iloc[-1], strict=True)),
-        )
+        seen, unseen = (_rates(mine[mine["evaluation"] == name]) for name in (MAIN, UNSEEN))
+        everyone = set().union(*seen.values(), *unseen.values())
+        shared = [point for point in seen if seen[point].keys() == unseen.get(point, {}).keys() == everyone]
+        if shared:
+            last = shared[-1]
+            yield Way(
+                arm.title or arm.name,
+                COLOURS[(index + 1) % len(COLOURS)],
+                tuple(fmean(seen[point].values()) for point in shared),
+                tuple(fmean(unseen[point].values()) for point in shared),
+                tuple((seen[last][seed], unseen[last][seed]) for seed in sorted(everyone)),
+            )
+
+
+def _rates(episodes: pd.DataFrame) -> dict[int, dict[int, float]]:
+    """Iteration or step -> seed -> success rate, in order."""
+    found: dict[int, dict[int, float]] = {}
+    rates = episodes.groupby(["iteration", "seed"])["success"].mean().reset_index()
+    for _, iteration, seed, rate in rates.itertuples():
+        found.setdefault(int(iteration), {})[int(seed)] = float(rate)
+    return found
 
 
 def _figure(panels: dict[str, list[Way]], suite: Suite) -> Figure:
