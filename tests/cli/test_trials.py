@@ -39,7 +39,7 @@ def test_from_a_new_sheet_to_its_table(sheet: Path, capsys: pytest.CaptureFixtur
         said(capsys, "add", sheet, "failure", "--task", "Stack Bowls", "--model", "OpenVLA-OFT", "--note", "slipped")
     lines = said(capsys, "table", sheet, "--show", "counts", "--reference", "paper-6").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    assert cells[0] == ["Model", "Stack Bowls", "Click Bell", "Avg"]
+    assert cells[0] == ["Model", "Stack Bowls", "Click Bell", "Avg of these 2"]
     assert [cell.split(" ")[0] for cell in cells[4]] == ["w/", "1/2", "–", "–"]
     assert [row[0] for row in cells[5:]] == ["Δ", "*Published: SimpleVLA-RL, table 6*", "RDT", "OpenVLA-OFT", "w/ ours"]
     for format in ("latex", "html", "csv"):
@@ -85,7 +85,7 @@ def test_no_more_trials_than_planned(sheet: Path, capsys: pytest.CaptureFixture[
         (("add", "success", "--task", "Stack Bowls", "--model", "ours"), "no model `ours` in the plan."),
         (("add", "won", *OURS), "'won' is not one of 'success', 'failure'"),
         (("fill",), "trials fill needs a terminal; elsewhere: vla-rl-bench trials add"),
-        (("fill", "--task", "Bell"), "no task `Bell` in the plan. Did you mean `Click Bell`?"),
+        (("fill", "--task", "Click Bel"), "no task `Click Bel` in the plan. Did you mean `Click Bell`?"),
         (("new", *NEW), "is there already; go on with: vla-rl-bench trials fill"),
         (("table", "--reference", "paper-2"), "they cannot stand beside rows of `real-robot`"),
         (("table", "--format", "org"), "org"),

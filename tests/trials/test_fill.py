@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -44,6 +45,7 @@ class Person:
     def __init__(self, *arguments: str, afresh: bool = False) -> None:
         """afresh: in a new interpreter, as from a shell; otherwise in a copy of this one, which is there at once."""
         self.screen = ""
+        self._text = codecs.getincrementaldecoder("utf-8")()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ["TERM"] = "xterm"
@@ -78,7 +80,7 @@ class Person:
 
     def _read(self) -> str:
         try:
-            return os.read(self.fd, 65536).decode().replace("\r\n", "\n")
+            return self._text.decode(os.read(self.fd, 65536)).replace("\r\n", "\n")
         except OSError:  # Linux says so when the program at the other end is gone
             return ""
 

@@ -108,8 +108,8 @@ class Sheet:
 def slots(plan: Plan) -> Iterator[Slot]:
     """The whole plan in the order in which it is done: task by task, since tasks change what stands on the table.
 
-    interleaved: round by round, the models of a round in an order drawn for it, so that what drifts over the day (light,
-    wear, the person) meets all models alike.  blocked: model by model, in an order drawn for the task.
+    interleaved: round by round, the models of a round in an order drawn for it, so that what drifts over the day
+    (light, wear, the person) meets all models alike.  blocked: model by model, in an order drawn for the task.
     """
     for place, task in enumerate(plan.tasks):
         if plan.order == "blocked":

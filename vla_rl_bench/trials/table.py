@@ -102,7 +102,7 @@ class _Gap:
         return _mean(self.first) - _mean(self.second)
 
     def apart(self) -> Interval:
-        return newcombe(*((sum(side.values()), len(side)) for side in (self.first, self.second)))
+        return newcombe((sum(self.first.values()), len(self.first)), (sum(self.second.values()), len(self.second)))
 
 
 def _mean(side: dict[int, bool]) -> float:
