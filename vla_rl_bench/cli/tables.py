@@ -35,7 +35,8 @@ def tables(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            help="Published rows beside ours, in a block of their own: paper-2, libero. Can be repeated.",
+            help="Published rows beside ours, in a block of their own: paper-2, libero; instead of the suite's. "
+            "Can be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -86,16 +87,16 @@ def _published(paper: int | None, name: str | None) -> list[Table]:
 
 def _measured(source: Source, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
     from vla_rl_bench.results.frame import episodes_frame, run_folders
-    from vla_rl_bench.tables.beside import beside
     from vla_rl_bench.tables.build import build_table, select
-    from vla_rl_bench.tables.reference import find_published
+    from vla_rl_bench.tables.references import with_references
     from vla_rl_bench.tables.sources import limited_runs
 
-    suite, others = source.suite, [find_published(name) for name in references]
+    suite, chosen = source.suite, select(source.suite, evaluation, sampling)
     frame = episodes_frame(run_folders(source.folder), source.run_ids)
     limited = limited_runs(source.folder, suite)
-    table = build_table(frame, suite, select(suite, evaluation, sampling), limited=limited)
-    return beside(table, suite.environment.name, others, tasks=suite.tasks) if others else table
+    table = build_table(frame, suite, chosen, limited=limited)
+    own = suite.table.references if chosen == select(suite) else ()
+    return with_references(table, suite, references or own)
 
 
 def _sources(names: list[str], out: Path) -> list[Source]:

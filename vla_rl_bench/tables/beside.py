@@ -42,7 +42,7 @@ def beside(
     """
     plain = [column for column in table.columns if not column.mean_of]
     for published in references:
-        _check(published, environment, [column.title for column in plain])
+        refuse_others(published, environment, [column.title for column in plain])
     first = references[0]
     stacked = first.stacked and len(_groups(first, plain)) > 1
     places = _places(first, [column.title for column in plain], FURTHER if stacked else "")
@@ -59,7 +59,8 @@ def beside(
     )
 
 
-def _check(published: PublishedTable, environment: str, keys: Sequence[str]) -> None:
+def refuse_others(published: PublishedTable, environment: str, keys: Sequence[str]) -> None:
+    """Numbers of another environment, or of none of these columns."""
     if published.environment != environment:
         where = f"of `{published.environment}`" if published.environment else "of no environment that suites can name"
         raise UserError(f"{published.title}: numbers {where}; they cannot stand beside rows of `{environment}`")
