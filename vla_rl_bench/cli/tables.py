@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from vla_rl_bench.tables.model import Table
     from vla_rl_bench.tables.sources import Source
 
+NotesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write the notes, a line each, to this file: what csv has no place for.",
+        show_default=False,
+        dir_okay=False,
+    ),
+]
+
 
 def tables(
     sources: Annotated[
@@ -58,10 +68,12 @@ def tables(
     sampling: Annotated[
         str | None, typer.Option(help="greedy, or T=1: instead of the suite's choice.", show_default=False)
     ] = None,
+    notes: NotesOption = None,
     out: Annotated[Path, typer.Option(help="Where runs are.")] = Path("runs"),
 ) -> None:
     """Print tables of results, or of published numbers."""
     from vla_rl_bench import catalog, entries
+    from vla_rl_bench.tables.companion import write_notes
     from vla_rl_bench.tables.figures import in_detail, shown_as
 
     render = entries.load(catalog.discover().table_format(format).render)
@@ -73,7 +85,9 @@ def tables(
         raise UserError("--reference sets published rows beside a suite's: name the suite too, or see --published")
     if best is not None:
         found = [replace(table, ranked=best) for table in found]
-    detailed = (part for table in found for part in (in_detail(table) if counts else [shown_as(table, show)]))
+    detailed = [part for table in found for part in (in_detail(table) if counts else [shown_as(table, show)])]
+    if notes is not None:
+        write_notes(notes, detailed)
     typer.echo("\n".join(render(part) for part in detailed), nl=False)
 
 

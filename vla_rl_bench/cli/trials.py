@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from vla_rl_bench.cli.tables import NotesOption
 from vla_rl_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -161,15 +162,19 @@ def table(
         list[str] | None,
         typer.Option(help="Published rows in a block of their own: paper-6. Can be repeated.", show_default=False),
     ] = None,
+    notes: NotesOption = None,
 ) -> None:
     """Print what the sheet says now: models as rows, tasks as columns, their mean, differences."""
     from vla_rl_bench import catalog, entries
+    from vla_rl_bench.tables.companion import write_notes
     from vla_rl_bench.tables.reference import find_published
     from vla_rl_bench.trials.keeping import read
     from vla_rl_bench.trials.table import sheet_table
 
     render = entries.load(catalog.discover().table_format(format).render)
     found = sheet_table(read(sheet), show, [find_published(name) for name in reference or []])
+    if notes is not None:
+        write_notes(notes, [found])
     typer.echo(render(found), nl=False)
 
 
