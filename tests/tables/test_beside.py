@@ -158,6 +158,6 @@ def test_other_environments_numbers_are_refused(tmp_path: Path) -> None:
     ):
         together(tmp_path, "libero", LIBERO, "paper-4")
     with pytest.raises(UserError, match="numbers of no environment that suites can name"):
-        together(tmp_path / "6", "libero", LIBERO, "paper-6")
+        together(tmp_path / "others", "libero", LIBERO, "others")
     with pytest.raises(UserError, match=r"none of its columns \(libero_spatial, .*\) is in this table \(libero_90\)"):
         together(tmp_path / "90", "libero", ["libero_90"], "paper-2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -152,3 +153,21 @@ def test_starts_that_were_trained_on_are_named(out: Path) -> None:
     record["evaluation"]["starts"] = "training"
     path.write_text(json.dumps(record))
     assert "Measured on training starts, which policies may have been trained on" in typed("made-up", "--out", out)
+
+
+def test_csv_is_what_pandas_reads_without_options_and_notes_have_a_file_of_their_own(out: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    notes = tmp_path / "made-up.notes.txt"
+    text = typed("made-up", "--out", out, "--format", "csv", "--show", "counts", "--notes", notes)
+    frame = pd.read_csv(io.StringIO(text), index_col="Model")
+    assert frame.loc["SFT", "object"] == 50.0 and frame.loc["SFT", "object successes"] == 6
+    assert all(frame[name].dtype.kind in "fi" for name in ("object", "object low", "Avg"))
+    assert frame.loc["Δ", "object"] == 50.0 and frame.loc["Δ", "kind"] == "difference"
+    title, *lines = notes.read_text().splitlines()
+    assert title == "Made up" and "Protocol: made-up-1." in lines
+
+
+def test_a_notes_file_that_cannot_be_written_is_one_line(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused("made-up", "--out", out, "--notes", tmp_path / "file" / "notes.txt")

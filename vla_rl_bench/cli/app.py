@@ -19,6 +19,7 @@ from vla_rl_bench.cli.new import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
 from vla_rl_bench.cli.tables import tables
+from vla_rl_bench.cli.trials import trials
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
@@ -52,6 +53,7 @@ def build(catalog: Catalog | None = None) -> typer.Typer:
     for name, command in _COMMANDS.items():
         app.command(name)(command)
     app.add_typer(environments(), name="env")
+    app.add_typer(trials(), name="trials")
     _add_plugin_commands(app, catalog or discover())
     return app
 

@@ -181,11 +181,13 @@ def validate(
     vla-rl-bench validate suites/*.yaml
     """
     from vla_rl_bench.config.load import load_suite
+    from vla_rl_bench.tables.references import refuse_references
 
     catalog, errors = discover(), []
     for suite in suites:
         try:
             found = load_suite(suite, (), catalog)
+            refuse_references(found)
         except UserError as error:
             errors.append(str(error))
         else:

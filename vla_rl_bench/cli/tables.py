@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from vla_rl_bench.tables.model import Table
     from vla_rl_bench.tables.sources import Source
 
+NotesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write the notes, a line each, to this file: what csv has no place for.",
+        show_default=False,
+        dir_okay=False,
+    ),
+]
+
 
 def tables(
     sources: Annotated[
@@ -35,7 +45,8 @@ def tables(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            help="Published rows beside ours, in a block of their own: paper-2, libero. Can be repeated.",
+            help="Published rows beside ours, in a block of their own: paper-2, libero; instead of the suite's. "
+            "Can be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -57,10 +68,12 @@ def tables(
     sampling: Annotated[
         str | None, typer.Option(help="greedy, or T=1: instead of the suite's choice.", show_default=False)
     ] = None,
+    notes: NotesOption = None,
     out: Annotated[Path, typer.Option(help="Where runs are.")] = Path("runs"),
 ) -> None:
     """Print tables of results, or of published numbers."""
     from vla_rl_bench import catalog, entries
+    from vla_rl_bench.tables.companion import write_notes
     from vla_rl_bench.tables.figures import in_detail, shown_as
 
     render = entries.load(catalog.discover().table_format(format).render)
@@ -72,7 +85,9 @@ def tables(
         raise UserError("--reference sets published rows beside a suite's: name the suite too, or see --published")
     if best is not None:
         found = [replace(table, ranked=best) for table in found]
-    detailed = (part for table in found for part in (in_detail(table) if counts else [shown_as(table, show)]))
+    detailed = [part for table in found for part in (in_detail(table) if counts else [shown_as(table, show)])]
+    if notes is not None:
+        write_notes(notes, detailed)
     typer.echo("\n".join(render(part) for part in detailed), nl=False)
 
 
@@ -86,16 +101,16 @@ def _published(paper: int | None, name: str | None) -> list[Table]:
 
 def _measured(source: Source, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
     from vla_rl_bench.results.frame import episodes_frame, run_folders
-    from vla_rl_bench.tables.beside import beside
     from vla_rl_bench.tables.build import build_table, select
-    from vla_rl_bench.tables.reference import find_published
+    from vla_rl_bench.tables.references import with_references
     from vla_rl_bench.tables.sources import limited_runs
 
-    suite, others = source.suite, [find_published(name) for name in references]
+    suite, chosen = source.suite, select(source.suite, evaluation, sampling)
     frame = episodes_frame(run_folders(source.folder), source.run_ids)
     limited = limited_runs(source.folder, suite)
-    table = build_table(frame, suite, select(suite, evaluation, sampling), limited=limited)
-    return beside(table, suite.environment.name, others, tasks=suite.tasks) if others else table
+    table = build_table(frame, suite, chosen, limited=limited)
+    own = suite.table.references if chosen == select(suite) else ()
+    return with_references(table, suite, references or own)
 
 
 def _sources(names: list[str], out: Path) -> list[Source]:

@@ -217,10 +217,14 @@ class RuntimeConfig(Strict):
 
 
 class TableConfig(Strict):
-    """average: an Avg column.  delta: pairs of arms (minuend, subtrahend), a row of differences each."""
+    """average: an Avg column.  delta: pairs of arms (minuend, subtrahend), a row of differences each.
+
+    references: published numbers beside our rows, as ``tables --reference`` names them.
+    """
 
     average: bool = True
     delta: tuple[tuple[Name, Name], ...] = ()
+    references: tuple[str, ...] = ()
 
 
 class Film(Strict):

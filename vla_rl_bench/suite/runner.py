@@ -31,6 +31,7 @@ from vla_rl_bench.suite.job import Job
 from vla_rl_bench.suite.needs import lines, missing, refuse_missing
 from vla_rl_bench.suite.plan import Run, plan
 from vla_rl_bench.suite.progress import Display, Report
+from vla_rl_bench.tables.references import refuse_references
 
 
 def run(
@@ -59,6 +60,7 @@ def run_suite(
 ) -> Path:
     """As `run`, for a suite in hand.  report: the stem of the report's files (``table``, ``ablation``)."""
     runs = plan(suite, catalog, limit)
+    refuse_references(suite)
     console = Console(stderr=True, quiet=launched()[0] > 0)
     todo = [Job(suite, one, folder, limit) for one in runs]
     if dry_run:

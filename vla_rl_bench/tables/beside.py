@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.tables.model import Column, Delta, Row, Section, Table
+from vla_rl_bench.tables.model import Column, Delta, Joint, Row, Section, Table
 from vla_rl_bench.tables.published import STATED, STATED_NOTE, PublishedGroup, PublishedTable, row_of
 
 OURS = "Measured here"
@@ -42,7 +42,7 @@ def beside(
     """
     plain = [column for column in table.columns if not column.mean_of]
     for published in references:
-        _check(published, environment, [column.title for column in plain])
+        refuse_others(published, environment, [column.title for column in plain])
     first = references[0]
     stacked = first.stacked and len(_groups(first, plain)) > 1
     places = _places(first, [column.title for column in plain], FURTHER if stacked else "")
@@ -51,7 +51,7 @@ def beside(
     comparable = {column.title: column.comparable and column.title not in some for column in plain}
     return replace(
         table,
-        columns=_columns(first, places, comparable),
+        columns=_columns(first, places, comparable, len(plain) < len(table.columns)),
         sections=(*(_ours(section, order) for section in table.sections), *(_block(one, places) for one in references)),
         notes=(*_ours_notes(table.notes, some), *(note for one in references for note in _notes(one, places))),
         heading=first.heading,
@@ -59,7 +59,8 @@ def beside(
     )
 
 
-def _check(published: PublishedTable, environment: str, keys: Sequence[str]) -> None:
+def refuse_others(published: PublishedTable, environment: str, keys: Sequence[str]) -> None:
+    """Numbers of another environment, or of none of these columns."""
     if published.environment != environment:
         where = f"of `{published.environment}`" if published.environment else "of no environment that suites can name"
         raise UserError(f"{published.title}: numbers {where}; they cannot stand beside rows of `{environment}`")
@@ -86,7 +87,10 @@ def _places(published: PublishedTable, keys: Sequence[str], further: str) -> lis
     return known + [_Place(key, key, further) for key in keys if key not in published.keys]
 
 
-def _columns(published: PublishedTable, places: Sequence[_Place], comparable: dict[str, bool]) -> tuple[Column, ...]:
+def _columns(
+    published: PublishedTable, places: Sequence[_Place], comparable: dict[str, bool], averaged: bool
+) -> tuple[Column, ...]:
+    """averaged: ours have a mean; where the publication leaves none here, it stays at the end."""
     columns: list[Column] = []
     for group in published.groups:
         members = [place for place in places if place.key in group.keys]
@@ -100,6 +104,8 @@ def _columns(published: PublishedTable, places: Sequence[_Place], comparable: di
     columns += [_column(place, comparable) for place in places if place.key not in published.keys]
     if published.overall and len({columns[index].group for index in known}) > 1:
         columns.append(Column(_mean_title(published.overall, known, published.keys), "", known))
+    if averaged and not any(column.mean_of for column in columns) and len(columns) > 1:
+        columns.append(Column("Avg", "", tuple(range(len(columns)))))
     return tuple(columns)
 
 
@@ -121,7 +127,12 @@ def _ours(section: Section, order: Sequence[int]) -> Section:
 def _reordered(line: Row | Delta, order: Sequence[int]) -> Row | Delta:
     if isinstance(line, Row):
         return replace(line, cells=tuple(line.cells[index] for index in order))
-    return replace(line, intervals=tuple(line.intervals[index] for index in order))
+    intervals = tuple(line.intervals[index] for index in order)
+    return replace(line, intervals=intervals, joint=_reordered_joint(line.joint, order))
+
+
+def _reordered_joint(joint: Joint | None, order: Sequence[int]) -> Joint | None:
+    return None if joint is None else lambda places: joint([order[place] for place in places])
 
 
 def _block(published: PublishedTable, places: Sequence[_Place]) -> Section:

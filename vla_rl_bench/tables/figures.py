@@ -54,9 +54,14 @@ def figures(table: Table, line: Row | Delta, columns: Iterable[int] | None = Non
     places = range(len(table.columns)) if columns is None else columns
     signed = isinstance(line, Delta)
     figure = _counts if signed and table.delta_intervals and table.shows == "rates" else _FIGURES[table.shows]
-    values = (table.value(line, column) for column in places)
-    texts = (figure(value, signed) if value else MISSING for value in values)
-    return [table.zero if text == "0.0" and not signed else text for text in texts]
+    return [_text(table, figure, table.value(line, column), signed) for column in places]
+
+
+def _text(table: Table, figure: Callable[[Value, bool], str], value: Value | None, signed: bool) -> str:
+    if value is None:
+        return MISSING
+    text = figure(value, signed)
+    return (table.zero if text == "0.0" and not signed else text) + value.mark
 
 
 def _rate(value: Value, signed: bool) -> str:

@@ -6,7 +6,8 @@ Titles are plain Unicode (``π₀``, ``Δ``); each format spells them its own wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -17,10 +18,11 @@ Shows = Literal["rates", "interval", "counts", "seeds"]
 
 @dataclass(frozen=True)
 class Measured:
-    """Our own episodes, pooled over seeds.  by_seed: each seed's own rate."""
+    """Our own episodes, pooled over seeds.  by_seed: each seed's own rate.  mark: of a footnote."""
 
     pooled: Clustered
     by_seed: tuple[Fraction, ...]
+    mark: str = ""
 
     @property
     def rate(self) -> Fraction:
@@ -64,14 +66,22 @@ class Row:
     stated: Published | None = None
 
 
+Joint = Callable[[Sequence[int]], Interval | None]
+"""The interval of the mean difference over some cells, by their places in the row."""
+
+
 @dataclass(frozen=True)
 class Delta:
-    """Row `minuend` less row `subtrahend` (indices into `Table.rows`).  intervals: like a row's cells."""
+    """Row `minuend` less row `subtrahend` (indices into `Table.rows`).  intervals: like a row's cells.
+
+    joint: the interval of a mean over columns; without it the columns count as independent.
+    """
 
     title: str
     minuend: int
     subtrahend: int
     intervals: tuple[Interval | None, ...]
+    joint: Joint | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class Value:
     """What stands in one place of the table: a rate or a difference, how sure it is, and what each seed gave.
 
     counts: successes and episodes where it is a rate of our own.  source: where it is printed, if it is published.
+    mark: of a footnote that what it derives from has.
     """
 
     exact: Fraction
@@ -98,6 +109,7 @@ class Value:
     by_seed: tuple[Fraction, ...] = ()
     counts: tuple[int, int] | None = None
     source: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,12 +168,18 @@ class Table:
         mean_of = self.columns[column].mean_of
         if mean_of:
             mean = _mean([self.value(line, index) for index in mean_of])
+            if mean and isinstance(line, Delta) and line.joint:
+                mean = replace(mean, interval=line.joint([self._place(index) for index in mean_of]))
             return mean or (self._stated(line, mean_of) if isinstance(line, Row) else None)
-        place = sum(not other.mean_of for other in self.columns[:column])
+        place = self._place(column)
         if isinstance(line, Row):
             return _of_cell(line.cells[place])
         first, second = (_of_cell(self.rows[index].cells[place]) for index in (line.minuend, line.subtrahend))
         return None if first is None or second is None else _less(first, second, line.intervals[place])
+
+    def _place(self, column: int) -> int:
+        """A column that is no mean -> the place of its cells in a row."""
+        return sum(not other.mean_of for other in self.columns[:column])
 
     def _stated(self, row: Row, mean_of: tuple[int, ...]) -> Value | None:
         everything = tuple(index for index, column in enumerate(self.columns) if not column.mean_of)
@@ -170,7 +188,9 @@ class Table:
 
 def _of_cell(cell: Cell) -> Value | None:
     if isinstance(cell, Measured):
-        return Value(cell.rate, cell.pooled.interval, cell.by_seed, (cell.pooled.successes, cell.pooled.n))
+        return Value(
+            cell.rate, cell.pooled.interval, cell.by_seed, (cell.pooled.successes, cell.pooled.n), mark=cell.mark
+        )
     return None if cell is None else Value(cell.rate, None, source=cell.source)
 
 
@@ -178,7 +198,7 @@ def _less(first: Value, second: Value, interval: Interval | None) -> Value:
     """Seeds are paired: both arms have the suite's seeds in one order."""
     paired = len(first.by_seed) == len(second.by_seed)
     by_seed = tuple(a - b for a, b in zip(first.by_seed, second.by_seed, strict=True)) if paired else ()
-    return Value(first.exact - second.exact, interval, by_seed)
+    return Value(first.exact - second.exact, interval, by_seed, mark=first.mark or second.mark)
 
 
 def _mean(values: list[Value | None]) -> Value | None:
@@ -192,4 +212,5 @@ def _mean(values: list[Value | None]) -> Value | None:
     seeds = {len(value.by_seed) for value in present}
     by_seed = zip(*(value.by_seed for value in present), strict=True) if len(seeds) == 1 else ()
     exact = share * sum((value.exact for value in present), Fraction())
-    return Value(exact, interval, tuple(share * sum(rates, Fraction()) for rates in by_seed))
+    mark = next((value.mark for value in present if value.mark), "")
+    return Value(exact, interval, tuple(share * sum(rates, Fraction()) for rates in by_seed), mark=mark)

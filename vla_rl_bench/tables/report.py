@@ -15,6 +15,7 @@ from vla_rl_bench.tables.figures import in_detail
 from vla_rl_bench.tables.latex import latex
 from vla_rl_bench.tables.markdown import markdown
 from vla_rl_bench.tables.model import Table
+from vla_rl_bench.tables.references import with_references
 from vla_rl_bench.tables.sources import limited_runs
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ def write_report(
 
 
 def suite_tables(frame: pd.DataFrame, suite: Suite, limited: Collection[Place] = ()) -> list[Table]:
-    """The suite's own table, then those of its other samplings and evaluations that have been measured."""
+    """The suite's own table, beside its references; then its other samplings and evaluations that were measured."""
     main, *others = selections(suite)
     further = [_named(build_table(frame, suite, other), other) for other in others]
-    return [build_table(frame, suite, main, limited=limited), *(table for table in further if table.seeds)]
+    own = with_references(build_table(frame, suite, main, limited=limited), suite)
+    return [own, *(table for table in further if table.seeds)]
 
 
 def _named(table: Table, selection: Selection) -> Table:

@@ -71,6 +71,6 @@ def run_source(folder: Path) -> Source:
     whole = suite_source(folder.resolve().parents[1])
     run = RunFolder(folder).read()
     arms = tuple(arm for arm in whole.suite.arms if arm.name == run["arm"])
-    table = whole.suite.table.model_copy(update={"delta": ()})
+    table = whole.suite.table.model_copy(update={"delta": (), "references": ()})
     changes = {"arms": arms, "columns": (run["column"],), "seeds": (run["seed"],), "table": table}
     return Source(whole.folder, whole.suite.model_copy(update=changes), [run["id"]])

@@ -1,0 +1,125 @@
+"""`trials` without a terminal, as a user calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vla_rl_bench.cli.main import main
+from vla_rl_bench.trials.keeping import read
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
+    assert main(["trials", *map(str, argv)]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
+    assert main(["trials", *map(str, argv)]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, len(printed.err.splitlines())) == ("", 1)
+    return printed.err.strip()
+
+
+NEW = ("--task", "Stack Bowls", "--task", "Click Bell", "--model", "OpenVLA-OFT", "--model", "w/ ours")
+OURS = ("--task", "Stack Bowls", "--model", "w/ ours")
+
+
+@pytest.fixture
+def sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    path = tmp_path / "robot.jsonl"
+    assert said(capsys, "new", path, *NEW, "--trials", "2").startswith(f"{path}: 8 trials to do: ")
+    return path
+
+
+def test_from_a_new_sheet_to_its_table(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for outcome in ("success", "failure"):
+        said(capsys, "add", sheet, outcome, *OURS)
+        said(capsys, "add", sheet, "failure", "--task", "Stack Bowls", "--model", "OpenVLA-OFT", "--note", "slipped")
+    lines = said(capsys, "table", sheet, "--show", "counts", "--reference", "paper-6").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert cells[0] == ["Model", "Stack Bowls", "Click Bell", "Avg of these 2"]
+    assert [cell.split(" ")[0] for cell in cells[4]] == ["w/", "1/2", "–", "–"]
+    assert [row[0] for row in cells[5:]] == ["Δ", "*Published: SimpleVLA-RL, table 6*", "RDT", "OpenVLA-OFT", "w/ ours"]
+    for format in ("latex", "html", "csv"):
+        assert "Stack Bowls" in said(capsys, "table", sheet, "--format", format)
+
+
+def test_the_plan_says_what_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "new", tmp_path / "a", *NEW, "--model", "RDT", "--delta", "w/ ours", "--order", "blocked")
+    plan = read(tmp_path / "a").plan
+    assert (plan.trials, plan.paired, plan.delta) == (50, False, (("w/ ours", "OpenVLA-OFT"),))
+    said(capsys, "new", tmp_path / "b", *NEW, "--baseline", "w/ ours", "--seed", "3")
+    plan = read(tmp_path / "b").plan
+    assert (plan.seed, plan.paired, plan.delta) == (3, True, (("OpenVLA-OFT", "w/ ours"),))
+
+
+def test_undo_takes_back_the_last_that_stands(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "add", sheet, "success", *OURS)
+    said(capsys, "add", sheet, "failure", *OURS)
+    assert said(capsys, "undo", sheet) == "undone: Stack Bowls, w/ ours, round 2: failure\n"
+    assert said(capsys, "undo", sheet) == "undone: Stack Bowls, w/ ours, round 1: success\n"
+    assert refused(capsys, "undo", sheet) == f"{sheet}: no trial to undo"
+    assert read(sheet).undone == 2
+
+
+def test_the_key_names_every_model(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(capsys, "key", sheet).splitlines()
+    assert [line[:3] for line in lines] == ["A  ", "B  "]
+    assert {line[3:] for line in lines} == {"OpenVLA-OFT", "w/ ours"}
+
+
+def test_no_more_trials_than_planned(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        said(capsys, "add", sheet, "success", *OURS)
+    assert (
+        refused(capsys, "add", sheet, "success", *OURS) == f"{sheet}: all 2 trials of w/ ours on Stack Bowls are done"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("add", "success", "--task", "Stack Bowl", "--model", "w/ ours"), "Did you mean `Stack Bowls`?"),
+        (("add", "success", "--task", "Stack Bowls", "--model", "ours"), "no model `ours` in the plan."),
+        (("add", "won", *OURS), "'won' is not one of 'success', 'failure'"),
+        (("fill",), "trials fill needs a terminal; elsewhere: vla-rl-bench trials add"),
+        (("fill", "--task", "Click Bel"), "no task `Click Bel` in the plan. Did you mean `Click Bell`?"),
+        (("new", *NEW), "is there already; go on with: vla-rl-bench trials fill"),
+        (("table", "--reference", "paper-2"), "they cannot stand beside rows of `real-robot`"),
+        (("table", "--format", "org"), "org"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    sheet: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], line: str
+) -> None:
+    name, *others = arguments
+    assert line in refused(capsys, name, sheet, *others)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--task", "a", "--model", "x", "--model", "x"), "model `x` is there twice"),
+        (("--task", "a", "--model", "x", "--model", "y", "--baseline", "z"), "no model `z` in the plan."),
+        (("--task", " ", "--model", "x"), "must be one line, without blanks around it"),
+        (("--task", "a"), "--model"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_leaves_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], line: str
+) -> None:
+    assert line in refused(capsys, "new", tmp_path / "s", *arguments)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused(capsys, "new", tmp_path / "file" / "s", *NEW)
+
+
+def test_a_spoilt_line_is_named(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet.write_text(sheet.read_text() + "{oops}\n")
+    for command in (("table", sheet), ("undo", sheet), ("add", sheet, "success", *OURS)):
+        assert refused(capsys, *command).startswith(f"{sheet}:2: not JSON")

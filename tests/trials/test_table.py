@@ -1,0 +1,147 @@
+"""A sheet's table: Table 6's layout, with what is missing or fewer than planned in plain sight."""
+
+from __future__ import annotations
+
+import csv
+import io
+from fractions import Fraction
+
+import pytest
+
+from tests.trials.made_up import OFT, OURS, TIME, filled, made_up_plan
+from vla_rl_bench.errors import UserError
+from vla_rl_bench.results.bootstrap import paired_bootstrap
+from vla_rl_bench.results.statistics import newcombe, wilson
+from vla_rl_bench.tables.figures import MISSING, figures
+from vla_rl_bench.tables.html import html
+from vla_rl_bench.tables.latex import latex
+from vla_rl_bench.tables.markdown import markdown
+from vla_rl_bench.tables.model import Delta, Table
+from vla_rl_bench.tables.reference import find_published, paper_table
+from vla_rl_bench.tables.sheet import comma_separated
+from vla_rl_bench.trials.events import Undo
+from vla_rl_bench.trials.sheet import Sheet, Slot
+from vla_rl_bench.trials.table import sheet_table
+
+TASKS = ("Stack Bowls", "Place Empty Cup", "Pick Bottle", "Click Bell")
+COUNTS = {  # of 50: what the paper's table 6 prints, as counts
+    "RDT": (30, 2, 5, 10),
+    OFT: (19, 1, 0, 15),
+    OURS: (35, 5, 7, 30),
+}
+
+
+def papers() -> Sheet:
+    """The paper's own trials, as one might have entered them."""
+    plan = made_up_plan(tasks=TASKS, models=tuple(COUNTS), trials=50, delta=((OURS, OFT),))
+    return filled(Sheet(plan), lambda slot: slot.round <= COUNTS[slot.model][TASKS.index(slot.task)])
+
+
+def row(table: Table, title: str) -> list[str]:
+    return figures(table, next(line for line in table.lines if line.title == title))
+
+
+def test_the_papers_trials_give_the_papers_table() -> None:
+    ours, paper = sheet_table(papers()), paper_table(6)
+    assert [column.title for column in ours.columns] == [column.title for column in paper.columns]
+    assert [(line.title, figures(ours, line)) for line in ours.lines] == [
+        (line.title, figures(paper, line)) for line in paper.lines
+    ]
+
+
+def test_beside_the_papers_own_rows_nothing_is_derived_across() -> None:
+    table = sheet_table(papers(), "interval", [find_published("paper-6")])
+    ours, published = table.sections
+    assert (ours.title, published.title) == ("Measured here", "Published: SimpleVLA-RL, table 6")
+    assert published.reference and not any(isinstance(line, Delta) for line in published.lines)
+    assert [column.title for column in table.columns] == [*TASKS, "Avg"]
+    for render in (markdown, latex, html, comma_separated):
+        assert "Stack Bowls" in render(table)
+
+
+def test_other_tasks_stand_beside_those_of_the_paper_and_keep_their_mean() -> None:
+    plan = made_up_plan(tasks=("Fold Towel", "Stack Bowls"), trials=2)
+    table = sheet_table(filled(Sheet(plan), lambda slot: True), references=[find_published("paper-6")])
+    assert [column.title for column in table.columns] == ["Stack Bowls", "Fold Towel", "Avg"]
+    assert row(table, "RDT") == ["60.0", MISSING, MISSING]
+    assert row(table, OURS) == ["100.0", "100.0", "100.0"]
+
+
+def test_simulators_numbers_are_refused() -> None:
+    with pytest.raises(UserError, match="they cannot stand beside rows of `real-robot`"):
+        sheet_table(papers(), references=[find_published("paper-2")])
+
+
+def test_a_cell_without_trials_is_empty_and_one_with_fewer_is_marked_and_named() -> None:
+    def outcome(slot: Slot) -> bool | None:
+        done = {(OFT, "Stack Bowls"): 4, (OURS, "Stack Bowls"): 3, (OFT, "Pick Bottle"): 4}
+        return True if slot.round <= done.get((slot.model, slot.task), 0) else None
+
+    table = sheet_table(filled(Sheet(made_up_plan(trials=4)), outcome))
+    assert row(table, OFT) == ["100.0", "100.0", "100.0"]
+    assert row(table, OURS) == ["100.0*", MISSING, MISSING]
+    assert row(table, "Δ") == ["0.0*", MISSING, MISSING]
+    assert "* Fewer trials than planned: Stack Bowls: w/ ours 3; Pick Bottle: w/ ours none." in table.notes
+    assert "*" not in comma_separated(table)
+
+
+def test_an_empty_sheet_is_a_table_of_empty_cells() -> None:
+    table = sheet_table(Sheet(made_up_plan()))
+    assert row(table, OFT) == row(table, "Δ") == [MISSING] * 3
+
+
+def test_intervals_are_wilsons_and_the_paired_bootstraps() -> None:
+    table = sheet_table(papers(), "interval")
+    ours = next(line for line in table.lines if line.title == OURS)
+    value = table.value(ours, 0)
+    assert value is not None and (value.interval, value.exact) == (wilson(35, 50), Fraction(7, 10))
+    delta = next(line for line in table.lines if isinstance(line, Delta))
+    gaps = [[1.0] * (b - a) + [0.0] * (50 - (b - a)) for a, b in zip(COUNTS[OFT], COUNTS[OURS], strict=True)]
+    assert [value.interval for value in (table.value(delta, place) for place in range(4)) if value] == [
+        paired_bootstrap([one]) for one in gaps
+    ]
+    mean = table.value(delta, 4)
+    assert mean is not None and mean.interval == paired_bootstrap(gaps)
+    assert "paired by round." in table.notes[-1]
+
+
+@pytest.mark.parametrize("rounds", [50, 40])
+def test_trials_that_are_no_pairs_have_newcombes_interval(rounds: int) -> None:
+    """Not planned as pairs; or planned so, with one model behind the other."""
+    plan = made_up_plan(tasks=TASKS[:1], trials=50, paired=rounds < 50)
+    limit = {OFT: 50, OURS: rounds}
+    sheet = filled(Sheet(plan), lambda slot: slot.round % 5 > 0 if slot.round <= limit[slot.model] else None)
+    table = sheet_table(sheet, "counts")
+    delta = next(line for line in table.lines if isinstance(line, Delta))
+    value = table.value(delta, 0)
+    assert value is not None and value.interval == newcombe((rounds * 4 // 5, rounds), (40, 50))
+    assert "Newcombe's, for independent trials." in table.notes[-1]
+
+
+def test_notes_say_protocol_order_and_what_was_undone() -> None:
+    sheet = filled(Sheet(made_up_plan(protocol="clean table", order="blocked", paired=False)), lambda slot: True)
+    sheet.apply(Undo(number=12, time=TIME))
+    sheet.apply(sheet.trial(next(sheet.open_slots()), False, blind=True))
+    notes = " ".join(sheet_table(sheet).notes)
+    for said in (
+        "Protocol: clean table.",
+        "3 trials of each model on each task were planned.",
+        "Model by model within a task; of 12 trials 1 was judged without the name of the model.",
+        "1 trial was undone and does not count; the sheet has them.",
+    ):
+        assert said in notes
+
+
+def test_several_differences_name_what_they_are_taken_to() -> None:
+    plan = made_up_plan(models=("a", "b", "c"), delta=(("b", "a"), ("c", "a")))
+    table = sheet_table(filled(Sheet(plan), lambda slot: slot.model == "c"))
+    assert [line.title for line in table.lines] == ["a", "b", "Δ to a", "c", "Δ to a"]
+
+
+def test_csv_has_counts_and_ends_of_intervals() -> None:
+    found = list(csv.DictReader(io.StringIO(comma_separated(sheet_table(papers(), "counts")))))
+    assert {key: found[1][f"Stack Bowls{key}"] for key in ("", " successes", " episodes")} == {
+        "": "38.0",
+        " successes": "19",
+        " episodes": "50",
+    }
