@@ -10,7 +10,7 @@ import pytest
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_robotwin.options import RoboTwinOptions
-from vla_rl_bench_robotwin.tasks import TASKS
+from vla_rl_bench_robotwin.tasks import TABLE_4, TABLE_7, TASKS
 from vla_rl_bench_robotwin.two import assets, expert
 from vla_rl_bench_robotwin.two.assets import Assets
 from vla_rl_bench_robotwin.two.boxes import VERSION
