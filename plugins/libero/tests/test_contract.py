@@ -29,6 +29,8 @@ def test_the_splits_are_disjoint_and_cover_the_official_init_states() -> None:
         {"step_limit": 512},
         {"expert_noise": 0.0},
         {"sampled_starts": True},
+        {"protocol": "paper"},
+        {"protocol": "simplevla-rl-code"},
     ],
     ids=str,
 )
@@ -37,6 +39,19 @@ def test_every_option_but_one_changes_the_protocol(changed: dict[str, Any]) -> N
     options = LiberoOptions()
     assert protocol("libero_object", replace(options, simulators=3)) == protocol("libero_object", options)
     assert protocol("libero_object", replace(options, **changed)) != protocol("libero_object", options)
+
+
+def test_the_paper_and_the_released_code_allow_512_steps_and_never_share_a_protocol() -> None:
+    paper, code = (LiberoOptions(protocol="paper"), LiberoOptions(protocol="simplevla-rl-code"))
+    assert {options.limit(suite) for options in (paper, code) for suite in OFFICIAL_SUITES} == {512}
+    names = [protocol("libero_10", options) for options in (paper, code, LiberoOptions(step_limit=512))]
+    assert len(set(names)) == 3
+    assert names[0].endswith("/paper") and names[1].endswith("/simplevla-rl-code")
+
+
+def test_a_named_protocol_leaves_no_choice_of_the_limit() -> None:
+    with pytest.raises(ValueError, match="leave one of the two out"):
+        LiberoOptions(protocol="paper", step_limit=160)
 
 
 def test_the_protocol_is_spelled_out() -> None:

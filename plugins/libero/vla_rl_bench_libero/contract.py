@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, TaskSpec
 from vla_rl_bench_libero import upstream
-from vla_rl_bench_libero.options import SETTLE_STEPS, LiberoOptions
+from vla_rl_bench_libero.options import SETTLE_STEPS, SIMPLEVLA_LIMIT, LiberoOptions
 from vla_rl_bench_libero.provenance import version, versions
 from vla_rl_bench_libero.simulator import CAMERA, PROPRIO, SETTLE_ACTION
 
@@ -16,9 +16,6 @@ ACTION = ActionSpec(
     gripper="-1 opens, +1 closes",
     rotation="axis-angle delta",
 )
-
-
-PUBLISHED_LIMIT = 512  # SimpleVLA-RL's on every suite; None is OpenVLA-OFT's
 
 
 def contract(suite: str, options: LiberoOptions, backend: str) -> EnvironmentSpec:
@@ -37,7 +34,7 @@ def contract(suite: str, options: LiberoOptions, backend: str) -> EnvironmentSpe
         action=ACTION,
         splits=options.splits,
         versions=versions(backend),
-        comparable=options.rendering == "exact" and options.step_limit in (None, PUBLISHED_LIMIT),
+        comparable=options.rendering == "exact" and options.step_limit in (None, SIMPLEVLA_LIMIT),
     )
 
 
@@ -54,5 +51,6 @@ def protocol(suite: str, options: LiberoOptions) -> str:
         f"expert-noise-{options.expert_noise:g}",
         f"mujoco-{version('mujoco')}",
         *(["sampled-starts-1"] if options.sampled_starts else []),
+        *([options.protocol] if options.protocol else []),
     ]
     return "/".join(parts)

@@ -24,8 +24,11 @@ SUITES = (*OFFICIAL_SUITES, *PERTURBED_SUITES)
 # Of these the names say the unperturbed instruction; the task's own file has the one that is meant.
 OWN_INSTRUCTIONS = ("_lan", "_task")
 
-# OpenVLA-OFT, experiments/robot/libero/run_libero_eval.py: TASK_MAX_STEPS.  SimpleVLA-RL uses 512 on every suite.
+# OpenVLA-OFT, experiments/robot/libero/run_libero_eval.py: TASK_MAX_STEPS
 STEP_LIMITS = {"libero_spatial": 220, "libero_object": 280, "libero_goal": 300, "libero_10": 520, "libero_90": 400}
+
+# SimpleVLA-RL on every suite: the paper's section 4.1, and its code's rob_rollout.py (max_steps)
+SIMPLEVLA_LIMIT = 512
 
 SETTLE_STEPS = 10  # OpenVLA-OFT and SimpleVLA-RL: num_steps_wait; objects fall into place, not counted as steps
 
@@ -46,7 +49,11 @@ class LiberoOptions:
     """driver: ``tuned`` steps and renders what ``reference``, LIBERO's own OffScreenRenderEnv, does, ten times cheaper.
 
     rendering: ``fast`` turns multisampling off and draws decimated meshes; its results have a protocol of their own.
-    image_size: pixels, height and width.  step_limit: steps an episode may take; None: OpenVLA-OFT's for the suite.
+    image_size: pixels, height and width.  step_limit: steps an episode may take; None: the protocol's, without one
+    OpenVLA-OFT's for the suite.
+    protocol: whose evaluation this is, SimpleVLA-RL's as its paper says or as its released code does it; 512 steps both.
+    It is part of the protocol's name, so results of the two never share a table, though options do not show where they
+    differ: in which starts a suite evaluates.
     expert_noise: standard deviation of what is added to the expert's executed actions, in action units (DART,
     arXiv 1703.09327); the recorded label stays the clean action.
     sampled_starts: start indices from 50 on are states that LIBERO's own placement initialisers draw, seeded by the
@@ -62,6 +69,7 @@ class LiberoOptions:
     expert_noise: float = 0.12
     sampled_starts: bool = field(default=False, metadata={"added_later": True})
     simulators: int = field(default=10, metadata={"added_later": True})
+    protocol: Literal["paper", "simplevla-rl-code"] | None = field(default=None, metadata={"added_later": True})
 
     def __post_init__(self) -> None:
         if self.driver == "reference" and self.rendering == "fast":
@@ -74,11 +82,15 @@ class LiberoOptions:
             raise ValueError("simulators must be at least 1")
         if self.step_limit is not None and self.step_limit < 1:
             raise ValueError("step_limit must be at least 1")
+        if self.step_limit is not None and self.protocol is not None:
+            raise ValueError(f"step_limit: protocol `{self.protocol}` says {SIMPLEVLA_LIMIT}; leave one of the two out")
         if self.expert_noise < 0:
             raise ValueError("expert_noise may not be negative")
 
     def limit(self, suite: str) -> int:
         """Steps an episode of `suite` may take."""
+        if self.protocol is not None:
+            return SIMPLEVLA_LIMIT
         return self.step_limit or STEP_LIMITS[official_suite(suite)]
 
     @property

@@ -10,11 +10,11 @@ import pytest
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_robotwin.options import RoboTwinOptions
-from vla_rl_bench_robotwin.tasks import TASKS
+from vla_rl_bench_robotwin.tasks import TABLE_4, TABLE_7, TASKS
 from vla_rl_bench_robotwin.two import assets, expert
 from vla_rl_bench_robotwin.two.assets import Assets
 from vla_rl_bench_robotwin.two.boxes import VERSION
-from vla_rl_bench_robotwin.two.contract import NAMES, PROPRIO, action, protocol
+from vla_rl_bench_robotwin.two.contract import NAMES, PROPRIO, action, limit, protocol
 from vla_rl_bench_robotwin.two.instructions import objects
 from vla_rl_bench_robotwin.two.planning import remember_plans
 
@@ -44,12 +44,29 @@ def test_actions_are_joint_targets_of_two_arms() -> None:
         {"planner": "curobo"},
         {"seeds": "mine.json"},
         {"expert_spacing": 30},
+        {"protocol": "paper"},
+        {"protocol": "simplevla-rl-code"},
     ],
     ids=lambda changed: next(iter(changed)),
 )
 def test_every_option_changes_the_protocol(changed: dict[str, Any]) -> None:
     options = RoboTwinOptions()
     assert protocol(replace(options, **changed), BOXES, HANDOVER) != protocol(options, BOXES, HANDOVER)
+
+
+def test_limits_of_the_paper_are_200_400_and_800_and_those_of_its_code_are_its_own() -> None:
+    paper, code = RoboTwinOptions(protocol="paper"), RoboTwinOptions(protocol="simplevla-rl-code")
+    limits = {name: (limit(TASKS[name], paper), limit(TASKS[name], code)) for name in {*TABLE_4, *TABLE_7}}
+    assert {one for one, _ in limits.values()} == {200, 400, 800}
+    assert {name for name, (one, other) in limits.items() if one != other} == {"pick_dual_bottles", "blocks_ranking_rgb"}
+    assert limits["pick_dual_bottles"] == (200, 100) and limits["blocks_ranking_rgb"] == (800, 600)
+
+
+def test_tasks_that_the_paper_does_not_have_are_refused_under_its_protocol() -> None:
+    with pytest.raises(UserError, match="`paper` says nothing of click_bell"):
+        limit(TASKS["click_bell"], RoboTwinOptions(protocol="paper"))
+    with pytest.raises(ValueError, match="leave one of the two out"):
+        RoboTwinOptions(protocol="paper", step_limit=100)
 
 
 def test_procedural_and_real_assets_never_share_a_protocol() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 CAMERAS = ("head_camera", "left_camera", "right_camera")
@@ -21,6 +21,8 @@ class RoboTwinOptions:
     planner: ``curobo`` needs a GPU; two single arms (the paper's Pipers) need it.
     cameras: of head_camera, left_camera and right_camera (wrists); image_height, image_width: pixels.
     step_limit: actions an episode may take; None: SimpleVLA-RL's for the task (`vla_rl_bench_robotwin.tasks`).
+    protocol: whose evaluation this is, SimpleVLA-RL's as its paper says (limits of 200, 400 and 800) or as its released
+    code does it (limits of 75 to 800).  It is part of the protocol's name, so results of the two never share a table.
     instructions: RoboTwin's seen or unseen wordings.  randomisation: background, clutter, table height and light;
     with procedural assets table height and light, since there are no textures and objects.
     shader: SAPIEN's; ``rt`` is RoboTwin's own, ray tracing, 17 s an image without a GPU.
@@ -40,6 +42,7 @@ class RoboTwinOptions:
     shader: Literal["default", "minimal", "rt"] = "default"
     seeds: str | None = None
     expert_spacing: int = 15  # RoboTwin, demo_clean.yml: save_freq
+    protocol: Literal["paper", "simplevla-rl-code"] | None = field(default=None, metadata={"added_later": True})
 
     def __post_init__(self) -> None:
         if self.embodiment not in ("auto", *EMBODIMENTS):
@@ -56,6 +59,8 @@ class RoboTwinOptions:
                 raise ValueError(f"{name} must be from 16 to 1024 pixels")
         if self.step_limit is not None and self.step_limit < 1:
             raise ValueError("step_limit must be at least 1")
+        if self.step_limit is not None and self.protocol is not None:
+            raise ValueError(f"step_limit: protocol `{self.protocol}` has limits of its own; leave one of the two out")
         if self.expert_spacing < 5:
             raise ValueError("expert_spacing must be at least 5 physics steps")
 

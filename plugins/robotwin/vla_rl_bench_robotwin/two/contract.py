@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, TaskSpec
 from vla_rl_bench_robotwin.options import RoboTwinOptions
 from vla_rl_bench_robotwin.tasks import Task, tasks_of
@@ -60,7 +61,14 @@ def action(assets: Assets) -> ActionSpec:
 
 
 def limit(task: Task, options: RoboTwinOptions) -> int:
-    return options.step_limit or task.step_limit
+    """Actions that an episode may take."""
+    if options.protocol != "paper":
+        return options.step_limit or task.step_limit
+    if task.paper_limit is None:
+        raise UserError(
+            f"environment.protocol: `paper` says nothing of {task.name}; leave it out, or name a task of its tables 4 and 7"
+        )
+    return task.paper_limit
 
 
 def seed_lists(options: RoboTwinOptions, assets: Assets) -> scene_seeds.Lists | None:
@@ -89,6 +97,7 @@ def protocol(options: RoboTwinOptions, assets: Assets, tasks: Sequence[Task]) ->
         f"runtime-{version('rlinf-robotwin-runtime')}",
         f"sapien-{version('sapien')}",
         f"mplib-{version('mplib')}",
+        *([options.protocol] if options.protocol else []),
     ]
     return "/".join(parts)
 
