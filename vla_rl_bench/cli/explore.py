@@ -180,12 +180,14 @@ def validate(
     \b
     vla-rl-bench validate suites/*.yaml
     """
+    from vla_rl_bench.config.ablation import check_ablation
     from vla_rl_bench.config.load import load_suite
 
     catalog, errors = discover(), []
     for suite in suites:
         try:
             found = load_suite(suite, (), catalog)
+            check_ablation(suite, (), catalog)
         except UserError as error:
             errors.append(str(error))
         else:
