@@ -104,4 +104,6 @@ def _by_seed(found: Sequence[Sample], measure: Measure) -> Iterator[tuple[list[f
 
 def _costs(metrics: pd.DataFrame) -> dict[tuple[str, str, int], dict[int, Cost]]:
     groups = metrics.groupby(["arm", "column", "seed"])
-    return {(str(arm), str(column), int(seed)): costs(lines.to_dict("records")) for (arm, column, seed), lines in groups}
+    return {
+        (str(arm), str(column), int(seed)): costs(lines.to_dict("records")) for (arm, column, seed), lines in groups
+    }

@@ -14,7 +14,8 @@ _ENVIRONMENT = ("stepping", "rendering", "reset")
 class Cost:
     """trajectories: rolled out for the batches, those of rejected groups included.
 
-    cpu_seconds: of rollouts and updates; None where one iteration did not record them.  Neither holds SFT or evaluation.
+    cpu_seconds: of rollouts and updates; None where one iteration did not record them.  SFT and evaluation are in
+    neither.
     """
 
     trajectories: int = 0

@@ -1,4 +1,4 @@
-"""An ablation's tables: each variant's difference to its full recipe, its interval, and whether that is more than noise."""
+"""An ablation's tables: each variant's difference to its full recipe, the interval, and whether it is more than noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.results.comparison import Comparison, Outcomes, compare, outcomes
 from vla_rl_bench.results.frame import episodes_frame, run_folders
-from vla_rl_bench.results.looks import Look, expected_by_chance, look
+from vla_rl_bench.results.looks import Look, Told, expected_by_chance, look
 from vla_rl_bench.results.statistics import decimal
 from vla_rl_bench.results.store import write_text
 from vla_rl_bench.results.verdict import points, signed
@@ -115,11 +115,14 @@ class _Measured:
     @property
     def looks(self) -> int:
         """How many differences it shows."""
-        return sum(len(one.columns) + self.averaged for one in self.compared.values() if one is not None)
+        return sum(len(one.columns) + self._has_average(one) for one in self.compared.values() if one is not None)
 
     @property
     def averaged(self) -> bool:
         return self.suite.table.average and len(self.suite.columns) > 1
+
+    def _has_average(self, compared: Comparison) -> bool:
+        return self.averaged and len(compared.columns) == len(self.suite.columns)
 
     def _outcomes(self, arm: str, column: str) -> Outcomes | None:
         """None unless every seed of the suite is there."""
@@ -147,7 +150,7 @@ class _Measured:
         if compared is None:
             return None
         if column is None:
-            return look(compared, looks) if len(compared.columns) == len(self.suite.columns) else None
+            return look(compared, looks) if self._has_average(compared) else None
         return next((look(gap, looks) for gap in compared.columns if gap.column == column), None)
 
 
@@ -181,29 +184,33 @@ def _in_words(table: AblationTable, looks: int, suite: Suite) -> Iterator[str]:
     found = table.looks
     if not found:
         return
-    told = [(column, line) for column, line in found if line.look is not None and line.look.told == "yes"]
-    here = f"the {len(found)} differences" if len(found) > 1 else "one difference"
-    if told:
-        which = "; ".join(f"{line.title} on {column} ({line.texts[1]})" for column, line in told)
-        yield f"Of {here} here, {len(told)} can be told from noise: {which}."
-    else:
-        yield f"None of {here} here can be told from noise." if len(found) > 1 else "It cannot be told from noise."
+    here = f"the {len(found)} differences here" if len(found) > 1 else "one difference here"
+    told, alone = (_that_are(found, words) for words in ("yes", "if alone"))
+    yield f"Of {here}, {told or 'none'} can be told from noise." + (
+        f" Looked at alone, so could {alone}." if alone else ""
+    )
     if len(suite.seeds) > 1:
         yield (
-            "Δ in points to the full recipe, paired by seed and start; its 95% interval is for other seeds and other "
-            "starts, as `vla-rl-bench compare` finds it."
+            "Δ: points above the full recipe, paired by seed and start; its 95% interval is for other seeds and other "
+            "starts, as vla-rl-bench compare finds it."
         )
     else:
         yield (
-            "Δ in points to the full recipe, paired by start; its 95% interval is for other starts. What another seed "
+            "Δ: points above the full recipe, paired by start; its 95% interval is for other starts. What another seed "
             "would give is not known."
         )
     chance = decimal(Fraction(expected_by_chance(looks)).limit_denominator(1000))
     yield (
-        f"{looks} differences are looked at in all: were none real, about {chance} of the intervals would leave out 0 "
-        "all the same. `yes` holds for all of them together (Bonferroni); `if alone` only had this one been looked at; "
-        "`these policies`: those at hand differ, and trained with other seeds they may not."
+        f"Looked at in all: {looks} differences; were none real, about {chance} of the intervals would leave out 0 all "
+        "the same. Hence yes: even if all must hold together at 95% (Bonferroni); if alone: only had nothing else been "
+        "looked at; these policies: those at hand differ, but trained with other seeds they may not; no: none of these."
     )
+
+
+def _that_are(found: Sequence[tuple[str, Line]], words: Told) -> str:
+    """``2 (a=1 on object, -4.0; b=off on Average, +3.0)``, or nothing."""
+    those = [f"{line.title} on {column}, {line.texts[1]}" for column, line in found if line.texts[3] == words]
+    return f"{len(those)} ({'; '.join(those)})" if those else ""
 
 
 # -- how it is set
