@@ -135,7 +135,7 @@ def _panel(axis: Axes, means: dict[str, Mean], drawn: dict[str, Style], title: s
     dress(axis, title)
     for arm, mean in sorted(means.items(), key=lambda item: drawn[item[0]].full):
         style = drawn[arm]
-        band(axis, mean.x, mean.low, mean.high, style.colour, 0.16 if style.full else 0.1)
+        band(axis, mean.x, mean.low, mean.high, style.colour, 0.16 if style.full else min(0.1, 0.4 / len(means)))
         axis.plot(
             mean.x,
             percent(mean.mean),

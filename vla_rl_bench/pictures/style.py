@@ -80,6 +80,7 @@ def values(axis: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
             fontsize=8.5,
             fontweight="bold",
             color=colour,
+            annotation_clip=False,
         )
 
 

@@ -1,4 +1,4 @@
-"""An ablation's tables: each variant's difference to its full recipe, the interval, and whether it is more than noise."""
+"""An ablation's tables: each variant's difference to its full recipe, its interval, and if it is more than noise."""
 
 from __future__ import annotations
 
