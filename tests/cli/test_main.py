@@ -72,6 +72,16 @@ def test_a_wrong_suite_is_answered_by_file_line_and_remedy(
     assert said in found
 
 
+@pytest.mark.parametrize("command", ["validate", "ablate"])
+def test_a_wrong_axis_in_a_suite_is_answered_by_its_line(
+    command: str, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite.write_text(suite.read_text() + 'ablate: {axes: ["tricks.temprature.value=1.0,1.6"]}\n')
+    line = len(suite.read_text().splitlines())
+    found = mistake(capsys, command, str(suite))
+    assert found.startswith(f"{suite}:{line}: ablate.axes.0: tricks.temprature.value=1.0: no item `temprature` in")
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -84,7 +94,10 @@ def test_a_wrong_suite_is_answered_by_file_line_and_remedy(
         (["run", "small.yaml", "--limit", "0"], None),
         (["run", "small.yaml", "--frobnicate"], None),
         (["frobnicate"], "No such command 'frobnicate'. See: vla-rl-bench --help"),
-        (["ablate", "small.yaml"], "Missing option '--axis'. See: vla-rl-bench ablate --help"),
+        (["ablate", "small.yaml"], "small.yaml: ablate: nothing to vary; write --axis KEY=VALUE,VALUE, or `ablate: "
+         "{axes: [...]}` in the suite"),
+        (["ablate", "small.yaml", "--axis", "tricks.temprature=on,off"], "command line: tricks.temprature: no item "
+         "`temprature` in `tricks`. Did you mean `temperature`?"),
         (["list", "trick"], "unknown kind `trick`. Did you mean `tricks`?"),
         (["show", "tempratur"], "nothing is called `tempratur`. Did you mean `temperature`?"),
         (["show", "temperature", "value=1"], "value=1: `temperature` is not a suite; only a suite takes changes"),

@@ -26,6 +26,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Table": schema.TableConfig,
     "Film": schema.Film,
     "Runtime": schema.RuntimeConfig,
+    "Ablate": schema.AblateConfig,
 }
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.results.made_up import episodes, made_up_suite, write_run, write_suite
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.pictures.curves import Curve, _spread, curves, draw_curves
+from vla_rl_bench.pictures.curves import Curve, curves, draw_curves
+from vla_rl_bench.pictures.style import spread
 from vla_rl_bench.results.frame import episodes_frame, metrics_frame, run_folders
 
 LEVELS = {0: 0, 2: 1, 4: 2}  # after so many iterations the first so many of two tasks are solved
@@ -96,7 +97,7 @@ def test_nothing_is_drawn_without_rl(tmp_path: Path) -> None:
 
 def test_labels_keep_their_order_and_their_distance() -> None:
     heights = [50.0, 51.0, 10.0, 50.0]
-    placed = _spread(heights, gap=9.0)
+    placed = spread(heights, gap=9.0)
     assert placed[2] == 10.0
     top = sorted([placed[0], placed[1], placed[3]])
     assert top[1] - top[0] == pytest.approx(9.0, abs=1e-3)

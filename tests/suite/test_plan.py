@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vla_rl_bench.catalog import Catalog, discover
+from vla_rl_bench.config.ablation import ablation_suite
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.suite.ablation import ablation_suite
 from vla_rl_bench.suite.plan import plan
 from vla_rl_bench.suite.workshop import splits
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec

@@ -180,6 +180,7 @@ def validate(
     \b
     vla-rl-bench validate suites/*.yaml
     """
+    from vla_rl_bench.config.ablation import check_ablation
     from vla_rl_bench.config.load import load_suite
     from vla_rl_bench.tables.references import refuse_references
 
@@ -188,6 +189,7 @@ def validate(
         try:
             found = load_suite(suite, (), catalog)
             refuse_references(found)
+            check_ablation(suite, (), catalog)
         except UserError as error:
             errors.append(str(error))
         else:

@@ -55,8 +55,21 @@ def run(
 def ablate(
     suite: SuiteArgument,
     axis: Annotated[
-        list[str], typer.Option(metavar="a.b=c,d", help="A key and its values, commas between; may be repeated.")
-    ],
+        list[str] | None,
+        typer.Option(
+            metavar="a.b=c,d",
+            help="A key and its values, commas between; may be repeated. Default: the suite's `ablate:` block.",
+            show_default=False,
+        ),
+    ] = None,
+    grid: Annotated[
+        bool | None,
+        typer.Option(
+            "--grid/--no-grid",
+            help="Every combination of the values, or one axis at a time. Default: as the block says; one at a time.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
     out: Out = Path("runs"),
     dry_run: DryRun = False,
@@ -64,20 +77,26 @@ def ablate(
     jobs: Jobs = None,
     seeds: Seeds = None,
 ) -> None:
-    """Change one thing at a time and compare.
+    """Change one thing at a time, or cross the changes, and compare.
 
-    A table of each variant against the full recipe, with the interval of the difference.
+    A table of each variant against the full recipe, with the interval of the difference, and curves.
 
-    What the variants have in common (demonstrations, SFT) is computed once.
+    What the variants have in common (demonstrations, SFT) is computed once. The same command again, or with more axes
+    and values, runs only what is missing.
 
     \b
     vla-rl-bench ablate suites/quickstart.yaml \\
         --axis tricks.temperature.value=1.0,1.6 --axis tricks.dynamic-sampling=on,off
+    vla-rl-bench ablate my.yaml            the axes of its `ablate:` block
     """
+    from vla_rl_bench.catalog import discover
+    from vla_rl_bench.config.ablation import read_ablation
+
     changes = checked(suite, overrides, seeds)
+    read_ablation(suite, changes, discover(), axis, grid)
     from vla_rl_bench.suite.ablation import ablate as ablate_suite
 
-    ablate_suite(suite, axis, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs)
+    ablate_suite(suite, axis, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs, grid=grid)
 
 
 def export(

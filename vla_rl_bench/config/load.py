@@ -39,6 +39,13 @@ def load_suite_text(
     return _resolve(_extended(parse(text, shown), Path(shown), ()), overrides, catalog or discover())
 
 
+def place_in_suite(path: Path | str, overrides: Sequence[str], key: trees.Path, catalog: Catalog) -> str:
+    """Where a key of a suite was written: ``file:line``, or ``command line``."""
+    tree = _read_chain(_find(path, catalog))
+    apply_overrides(tree, overrides)
+    return trees.place_of(tree, key)
+
+
 # -- reading
 
 

@@ -239,6 +239,16 @@ class Film(Strict):
     environment: dict[str, Any] = {}
 
 
+class AblateConfig(Strict):
+    """What ``vla-rl-bench ablate`` varies where its command line names no axis; nothing else reads it.
+
+    axes: ``key=value,value,...``, as on the command line.  grid: every combination of the values, not one at a time.
+    """
+
+    axes: Annotated[tuple[str, ...], Field(min_length=1)]
+    grid: bool = False
+
+
 class Suite(Strict):
     """A file of arms x columns x seeds.
 
@@ -264,6 +274,7 @@ class Suite(Strict):
     table: TableConfig = TableConfig()
     film: Film | None = None
     runtime: RuntimeConfig = RuntimeConfig()
+    ablate: AblateConfig | None = None
 
     def task_suite(self, column: str) -> str:
         """The environment's task suite that a column stands for."""

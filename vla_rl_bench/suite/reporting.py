@@ -20,25 +20,32 @@ from vla_rl_bench.types import ImageArray, Start
 
 def write_reports(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog, report: str) -> None:
     """Write the table, the curves and the film; print the table and where everything is."""
+    write = _write_ablation if report == "ablation" else _write_table
+    written = write(suite, runs, folder, catalog)
+    Console(soft_wrap=True, highlight=False, markup=False).print(written[0].read_text())
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for path in written:
+        console.print(f"wrote {path}")
+
+
+def _write_table(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> list[Path]:
     from vla_rl_bench.pictures.curves import draw_curves
     from vla_rl_bench.pictures.generalisation import draw_generalisation
     from vla_rl_bench.tables.report import write_report
 
     ids = [run.id for run in runs]
-    written = write_report(folder, suite, ids, stem=report)
-    Console(soft_wrap=True, highlight=False, markup=False).print(written[0].read_text())
-    if any(arm.rl for arm in suite.arms):
-        curves = folder / ("curves.png" if report == "table" else f"{report}_curves.png")
-        if draw_curves(folder, suite, ids, curves):
-            written.append(curves)
-    if suite.unseen and report == "table" and (made := draw_generalisation(folder, suite, ids)):
-        written.append(made)
-    if report == "table":
-        made = write_film(suite, runs, folder, catalog)
-        written += [made] if made else []
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for path in written:
-        console.print(f"wrote {path}")
+    curves = draw_curves(folder, suite, ids) if any(arm.rl for arm in suite.arms) else None
+    unseen = draw_generalisation(folder, suite, ids) if suite.unseen else None
+    film = write_film(suite, runs, folder, catalog)
+    return [*write_report(folder, suite, ids), *(path for path in (curves, unseen, film) if path)]
+
+
+def _write_ablation(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> list[Path]:
+    from vla_rl_bench.pictures.ablation import draw_ablation
+    from vla_rl_bench.tables.ablation import write_ablation
+
+    ids = [run.id for run in runs]
+    return [*write_ablation(folder, suite, ids), *draw_ablation(folder, suite, ids)]
 
 
 def write_film(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> Path | None:

@@ -49,6 +49,11 @@ def _grid(table: Table, corner: str, columns: Sequence[int]) -> list[str]:
         if section.title:
             cells.append([f"*{section.title}*", *[""] * len(columns)])
         cells += [[line.title, *_figures(table, line, columns)] for line in section.lines]
+    return grid(cells)
+
+
+def grid(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of texts, the header first, all of one length -> the lines of a markdown table."""
     cells = [[_escaped(text) for text in line] for line in cells]
     widths = [max(3, *(len(text) for text in texts)) for texts in zip(*cells, strict=True)]
     ruler = "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""])

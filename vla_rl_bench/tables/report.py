@@ -28,13 +28,10 @@ def write_report(
     """Writes ``<stem>.md`` and ``<stem>.tex`` into the suite's folder -> their paths.
 
     The suite's own evaluation first, with counts and intervals, then its other samplings and evaluations.
-    run_ids: the runs that the suite means now; None: every complete run in the folder.  An ``ablation`` shows the
-    intervals of its differences at once, also where there is a single one.
+    run_ids: the runs that the suite means now; None: every complete run in the folder.
     """
     frame = episodes_frame(run_folders(folder), run_ids)
     tables = suite_tables(frame, suite, limited_runs(folder, suite))
-    if stem == "ablation":
-        tables = [replace(table, label=f"{table.label}-{stem}", delta_intervals=True) for table in tables]
     written = []
     for suffix, render in ((".md", markdown), (".tex", latex)):
         path = folder / f"{stem}{suffix}"

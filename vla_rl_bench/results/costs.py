@@ -1,0 +1,57 @@
+"""What training has cost so far: the sums of what each RL iteration recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vla_rl_bench.results.store import Record
+
+_ENVIRONMENT = ("stepping", "rendering", "reset")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """trajectories: rolled out for the batches, those of rejected groups included.
+
+    cpu_seconds: of rollouts and updates; None where one iteration did not record them.  SFT and evaluation are in
+    neither.
+    """
+
+    trajectories: int = 0
+    cpu_seconds: float | None = 0.0
+
+
+def costs(metrics: Iterable[Record]) -> dict[int, Cost]:
+    """The lines of a run's ``metrics.jsonl`` -> by iteration, what it and all before it cost; 0 at iteration 0."""
+    spent = Cost()
+    found = {0: spent}
+    for record in sorted(metrics, key=lambda record: int(record["iteration"])):
+        seconds = cpu_seconds(record)
+        total = None if seconds is None or spent.cpu_seconds is None else spent.cpu_seconds + seconds
+        spent = Cost(spent.trajectories + int(record.get("trajectories") or 0), total)
+        found[int(record["iteration"])] = spent
+    return found
+
+
+def cpu_seconds(record: Record) -> float | None:
+    """CPU seconds of an iteration's rollout and update, of all processes of the run on the recording rank.
+
+    `trainer` is everything that the process with the policy took: policy, update and transfer are in it, and so is the
+    environment where it lives in that process.  Worker processes' come on top.
+    """
+    cpu = record.get("cpu_seconds")
+    if not isinstance(cpu, dict) or "trainer" not in cpu:
+        return None
+    workers = 0.0 if _in_process(record) else sum(cpu.get(name, 0.0) for name in _ENVIRONMENT)
+    return float(cpu["trainer"]) + workers
+
+
+def _in_process(record: Record) -> bool:
+    """Whether the environment lived in the trainer's process: its rollout's wall time is then the environment, the
+    policy and what is called idle; with workers, environment and idle alone add up to it, once for each worker.
+    """
+    seconds = record["seconds"]
+    accounted = sum(seconds[name] for name in (*_ENVIRONMENT, "idle"))
+    together = abs(accounted + seconds["policy"] - seconds["rollout_wall"])
+    return bool(together < abs(accounted - seconds["rollout_wall"]))
