@@ -1,0 +1,82 @@
+"""What was asked and what came out, before anything else on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from vla_rl_bench.report.palette import Arm, arms
+from vla_rl_bench.report.sources import Evidence
+from vla_rl_bench.tables.figures import figures
+from vla_rl_bench.tables.model import Delta, Row, Shows, Table, Value
+
+NOTHING = "not measured in all columns and seeds"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A figure in large print.  difference: between two arms, in points.  verdict: what a difference says, in words."""
+
+    title: str
+    figure: str
+    interval: str
+    colour: str
+    difference: bool = False
+    verdict: str = ""
+    reason: str = ""
+
+
+def keys(evidence: Evidence, table: Table) -> list[Key]:
+    """Every arm's mean over the columns, and every difference that the suite asks for; one column alone is its own."""
+    place = next((index for index, column in enumerate(table.columns) if column.mean_of), 0)
+    return [_key(table, line, place, arms(evidence.suite)) for line in table.lines]
+
+
+def scope(table: Table) -> str:
+    """What the keys are of."""
+    place = next((index for index, column in enumerate(table.columns) if column.mean_of), 0)
+    column = table.columns[place]
+    of = f"mean of {len(column.mean_of)} columns" if len(column.mean_of) > 1 else f"column {table.columns[0].title}"
+    return f"Success in %, {of}; in brackets 95% intervals"
+
+
+def _key(table: Table, line: Row | Delta, place: int, named: Sequence[Arm]) -> Key:
+    """named: an arm a row, in the table's order."""
+    rows, difference = table.rows, isinstance(line, Delta)
+    of = line.minuend if isinstance(line, Delta) else next(i for i, row in enumerate(rows) if row is line)
+    title = f"{rows[of].title} − {rows[line.subtrahend].title}" if isinstance(line, Delta) else line.title
+    colour = named[of].colour
+    value = table.value(line, place)
+    if value is None:
+        return Key(title, "–", "", colour, difference, reason=NOTHING)
+    plain = figures(_rates(table), line, [place])[0]
+    shown = figures(_rates(table, "interval"), line, [place])[0].removeprefix(plain).strip()
+    return Key(title, plain, shown, colour, difference, _verdict(value) if difference else "")
+
+
+def _rates(table: Table, shows: Shows = "rates") -> Table:
+    return replace(table, shows=shows, delta_intervals=False)
+
+
+def _verdict(value: Value) -> str:
+    if value.interval is None:
+        return ""
+    if value.interval.low <= 0 <= value.interval.high:
+        return "cannot be told from noise"
+    return "higher" if value.exact > Fraction(0) else "lower"
+
+
+def asked(evidence: Evidence) -> str:
+    """The suite in a sentence."""
+    suite = evidence.suite
+    evaluation = suite.evaluation
+    return (
+        f"{_count(len(suite.arms), 'arm')} on {_count(len(suite.columns), 'column')} of {suite.environment.name}, policy "
+        f"{suite.policy.name}, {_count(len(suite.seeds), 'seed')}; evaluated on {evaluation.per_task} "
+        f"{evaluation.starts} starts a task."
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
