@@ -44,7 +44,7 @@ def write_clip(frames: Sequence[ImageArray], path: Path, fps: float = 8.0) -> Pa
 
 
 def last_picture(clip: Path) -> bytes:
-    """The film's last picture, as a WebP that stands still."""
+    """The last picture of a film, WebP or GIF, as a WebP that stands still."""
     from PIL import Image
 
     with Image.open(clip) as film:

@@ -36,7 +36,9 @@ class Album:
 
 def further_pictures(folder: Path) -> list[Path]:
     """The pictures in a suite's folder that the page does not draw itself, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix in TYPES and path.stem not in OURS and path.is_file())
+    return sorted(
+        path for path in folder.iterdir() if path.suffix in TYPES and path.stem not in OURS and path.is_file()
+    )
 
 
 def refuse_large(page: str) -> None:

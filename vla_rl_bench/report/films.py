@@ -80,7 +80,12 @@ def _choose(evidence: Evidence, arm: Arm, column: str, success: bool, count: int
         task = one["task"]
         title = instructions[task] if task < len(instructions) else f"task {task}"
         yield replace(
-            shot, run=run["id"], seed=run["seed"], start=Start(task, one["start"]), instruction=title, steps=one["steps"]
+            shot,
+            run=run["id"],
+            seed=run["seed"],
+            start=Start(task, one["start"]),
+            instruction=title,
+            steps=one["steps"],
         )
 
 

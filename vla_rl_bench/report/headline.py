@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from vla_rl_bench.report.palette import Arm, arms
 from vla_rl_bench.report.sources import Evidence
@@ -62,9 +61,8 @@ def _rates(table: Table, shows: Shows = "rates") -> Table:
 def _verdict(value: Value) -> str:
     if value.interval is None:
         return ""
-    if value.interval.low <= 0 <= value.interval.high:
-        return "cannot be told from noise"
-    return "higher" if value.exact > Fraction(0) else "lower"
+    told = "cannot" if value.interval.low <= 0 <= value.interval.high else "can"
+    return f"{told} be told from noise"
 
 
 def asked(evidence: Evidence) -> str:

@@ -126,5 +126,7 @@ def _summary(bold: Sequence[Curve]) -> str:
     parts = []
     for line in bold:
         first, final = (f"{100 * rate:.0f}%" for rate in (line.mean[0], line.mean[-1]))
-        parts.append(f"{line.label or 'held out'}: {first} after {line.updates[0]} and {final} after {line.updates[-1]}")
+        parts.append(
+            f"{line.label or 'held out'}: {first} after {line.updates[0]} and {final} after {line.updates[-1]}"
+        )
     return "; ".join(parts) + " RL iterations" if parts else "nothing measured yet"

@@ -59,19 +59,25 @@ class Picture:
 def render(found: Sequence[Evidence], films: Sequence[Sequence[Shot]]) -> str:
     """The page.  films: of each suite, in the suites' order."""
     album = Album()
-    views = [_view(f"s{number}", one, shots, album) for number, (one, shots) in enumerate(zip(found, films, strict=True))]
+    views = [
+        _view(f"s{number}", one, shots, album) for number, (one, shots) in enumerate(zip(found, films, strict=True))
+    ]
     titles = [one.suite.title or one.suite.name for one in found]
-    page = _jinja().get_template("page.html.j2").render(
-        title=titles[0] if len(titles) == 1 else f"{len(titles)} suites: {'; '.join(titles)}",
-        views=views,
-        version=__version__,
-        light=palette.definitions(dark=False),
-        dark=palette.definitions(dark=True),
-        left_out=album.left_out,
-        lines=lines,
-        sections=_sections,
-        stage=palette.stage,
-        spoken=times.spoken,
+    page = (
+        _jinja()
+        .get_template("page.html.j2")
+        .render(
+            title=titles[0] if len(titles) == 1 else f"{len(titles)} suites: {'; '.join(titles)}",
+            views=views,
+            version=__version__,
+            light=palette.definitions(dark=False),
+            dark=palette.definitions(dark=True),
+            left_out=album.left_out,
+            lines=lines,
+            sections=_sections,
+            stage=palette.stage,
+            spoken=times.spoken,
+        )
     )
     refuse_large(page)
     return page
@@ -135,18 +141,26 @@ def _ablation(evidence: Evidence) -> tuple[list[Table], str]:
 
 
 def _picture(path: Path, album: Album) -> Picture:
-    return Picture(TITLES.get(path.stem, path.stem.replace("_", " ").replace("-", " ")), album.picture(path))
+    return _embedded(TITLES.get(path.stem, path.stem.replace("_", " ").replace("-", " ")), path, album)
+
+
+def _embedded(title: str, path: Path, album: Album) -> Picture:
+    """Without a URI where there is no room for it."""
+    uri = album.picture(path)
+    moves = uri and path.suffix in (".gif", ".webp")
+    return Picture(
+        title, uri, album.bytes(last_picture(path), "image/webp", f"the end of {path.name}") if moves else ""
+    )
 
 
 def _shown(shot: Shot, album: Album) -> tuple[Shot, Picture | None]:
     """The film with its last picture; None where there is none, or no room for it."""
     if shot.clip is None:
         return shot, None
-    uri = album.picture(shot.clip)
-    if not uri:
+    picture = _embedded(f"{shot.arm.title}, {shot.kind}: {shot.instruction}", shot.clip, album)
+    if not picture.uri:
         return replace(shot, reason=f"left out for its size: films/{shot.clip.name}"), None
-    title = f"{shot.arm.title}, {shot.kind}: {shot.instruction}"
-    return shot, Picture(title, uri, album.bytes(last_picture(shot.clip), "image/webp", f"the end of {shot.clip.name}"))
+    return shot, picture
 
 
 @lru_cache(maxsize=1)

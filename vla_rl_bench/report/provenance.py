@@ -79,7 +79,9 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_range(one) or _text(one)}" for key, one in value.items() if one is not None)
+        ordered = sorted(value.items(), key=lambda item: item[0] != "name")
+        parts = ((key, _range(one) or _text(one)) for key, one in ordered if one is not None)
+        return ", ".join(text if key == "name" else f"{key} {text}" for key, text in parts if text)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_text, value)) or "none"
     return str(value)

@@ -87,5 +87,7 @@ def _folders(name: str, runs: Path) -> Iterator[Path]:
         raise UserError(f"{name}: a single run; name its suite's folder: {path.resolve().parents[1]}")
     within = sorted(one.parent for one in path.glob("*/suite.json"))
     if not (path / "suite.json").is_file() and not within:
-        raise UserError(f"{name}: not a folder of runs, it has no suite.json; name what `run` wrote, as runs/quickstart")
+        raise UserError(
+            f"{name}: not a folder of runs, it has no suite.json; name what `run` wrote, as runs/quickstart"
+        )
     yield from [path] if (path / "suite.json").is_file() else within
