@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.pictures.clip import last_picture
 
 MAX_BYTES = 20_000_000
 RESERVED = 2_000_000  # bytes that are left for what is not pictures, at least
 TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
+MOVING = (".gif", ".webp")
 OURS = {"curves"}  # drawn anew on the page
+
+
+TITLES = {
+    "before_after": "The same start, before and after RL",
+    "pushcut": "Strategies over training",
+    "generalisation": "Unseen tasks against seen ones",
+    "ablation_curves": "Ablation: learning curves",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Embedded.  still: what stands for a moving picture where nothing should move, or on paper."""
+
+    title: str
+    uri: str
+    still: str = ""
 
 
 @dataclass
@@ -21,17 +42,25 @@ class Album:
     room: int = MAX_BYTES - RESERVED
     left_out: list[str] = field(default_factory=list)
 
-    def picture(self, path: Path) -> str:
-        """A data URI, or nothing where the file does not fit; then its name is noted."""
-        return self.bytes(path.read_bytes(), TYPES[path.suffix], path.name)
+    def embed(self, path: Path, title: str) -> Picture | None:
+        """The picture, or None where it does not fit; then its name is noted."""
+        still = _uri(last_picture(path), "image/webp") if path.suffix in MOVING else ""
+        picture = Picture(title, _uri(path.read_bytes(), TYPES[path.suffix]), still)
+        size = len(picture.uri) + len(picture.still)
+        if size > self.room:
+            self.left_out.append(path.name)
+            return None
+        self.room -= size
+        return picture
 
-    def bytes(self, data: bytes, kind: str, name: str) -> str:
-        uri = f"data:{kind};base64,{base64.b64encode(data).decode()}"
-        if len(uri) > self.room:
-            self.left_out.append(name)
-            return ""
-        self.room -= len(uri)
-        return uri
+    def pictures(self, paths: Sequence[Path]) -> list[Picture]:
+        """Those that fit, titled by their files' names."""
+        titled = ((path, TITLES.get(path.stem, re.sub("[-_]+", " ", path.stem))) for path in paths)
+        return [picture for picture in (self.embed(path, title) for path, title in titled) if picture]
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def further_pictures(folder: Path) -> list[Path]:

@@ -1,58 +1,27 @@
-"""Real episodes for the page: chosen from the records, played again once, kept in the suite's folder."""
+"""Recorded episodes, played again once for the page and kept in the suite's folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
-from vla_rl_bench.catalog import Catalog, discover
+from vla_rl_bench.catalog import discover
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.pictures.clip import write_clip
-from vla_rl_bench.report.palette import Arm, arms
+from vla_rl_bench.report.shots import Shot, choose
 from vla_rl_bench.report.sources import Evidence
-from vla_rl_bench.results.store import Record, RunFolder, read_json, write_json
-from vla_rl_bench.suite.filming import film_starts, greedy_episodes
+from vla_rl_bench.results.store import RunFolder, read_json, write_json
+from vla_rl_bench.suite.filming import film_starts
 from vla_rl_bench.suite.job import run_path
 from vla_rl_bench.suite.plan import Run, digest
-from vla_rl_bench.types import Start
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Shot:
-    """An episode that was recorded.  clip: its film, once there is one; replayed: whether the replay succeeded.
-
-    Without an episode or a film, reason says why.
-    """
-
-    arm: Arm
-    column: str
-    success: bool
-    run: str = ""
-    seed: int = 0
-    start: Start | None = None
-    instruction: str = ""
-    steps: int = 0
-    clip: Path | None = None
-    replayed: bool | None = None
-    reason: str = ""
-
-    @property
-    def kind(self) -> str:
-        return "success" if self.success else "failure"
-
-
 def films(evidence: Evidence, count: int, say: Say) -> list[Shot]:
     """`count` successes and as many failures of each arm in each column; nothing is filmed twice."""
-    shots = [
-        shot
-        for column in evidence.suite.columns
-        for arm in arms(evidence.suite)
-        for success in (True, False)
-        for shot in _choose(evidence, arm, column, success, count)
-    ]
+    shots = choose(evidence, count)
     filmed = {shot: _kept(evidence, shot) for shot in shots}
     todo = [shot for shot in shots if shot.start and filmed[shot].clip is None]
     for number, run in enumerate(dict.fromkeys(shot.run for shot in todo)):
@@ -61,42 +30,6 @@ def films(evidence: Evidence, count: int, say: Say) -> list[Shot]:
         reason = _film(evidence, run, of_run)
         filmed |= {shot: _kept(evidence, shot) if not reason else replace(shot, reason=reason) for shot in of_run}
     return [filmed[shot] for shot in shots]
-
-
-def _choose(evidence: Evidence, arm: Arm, column: str, success: bool, count: int) -> Iterator[Shot]:
-    """Without looking: of the first seed that has any, the first start of each task, then the second of each."""
-    shot = Shot(arm, column, success)
-    runs = evidence.of(arm.name, column)
-    records = [(run, greedy_episodes(evidence.folder, run["id"])) for run in runs]
-    if not any(found for _, found in records):
-        yield replace(shot, reason="no complete run" if not runs else "no greedy episode was recorded")
-        return
-    wanted = [(run, one) for run, found in records for one in _in_turn(found, success)]
-    if not wanted:
-        tried = sum(len(found) for _, found in records)
-        yield replace(shot, reason=f"none of the {tried} recorded episodes is a {shot.kind}")
-    instructions = evidence.instructions(column)
-    for run, one in wanted[:count]:
-        task = one["task"]
-        title = instructions[task] if task < len(instructions) else f"task {task}"
-        yield replace(
-            shot,
-            run=run["id"],
-            seed=run["seed"],
-            start=Start(task, one["start"]),
-            instruction=title,
-            steps=one["steps"],
-        )
-
-
-def _in_turn(records: Sequence[Record], success: bool) -> list[Record]:
-    """One of each task, then the next of each."""
-    place: dict[int, int] = {}
-    ranked = []
-    for one in sorted((one for one in records if one["success"] == success), key=lambda one: one["start"]):
-        place[one["task"]] = place.get(one["task"], -1) + 1
-        ranked.append((place[one["task"]], one["task"], one["start"], one))
-    return [one for *_, one in sorted(ranked, key=lambda found: found[:3])]
 
 
 def _path(evidence: Evidence, shot: Shot) -> Path:
@@ -132,14 +65,10 @@ def _film(evidence: Evidence, run_id: str, shots: Sequence[Shot]) -> str:
     record = evidence.runs[run_id]
     run = Run(**{field.name: record.get(field.name) for field in fields(Run)})
     try:
-        for start, filmed in film_starts(evidence.suite, run, evidence.folder, _catalog(), list(by_start)):
+        for start, filmed in film_starts(evidence.suite, run, evidence.folder, discover(), list(by_start)):
             clip = write_clip(filmed.frames, _path(evidence, by_start[start]))
             conditions = {"conditions": _conditions(evidence), "success": filmed.success}
             write_json(clip.with_suffix(".json"), conditions | {"steps": len(filmed.frames) - 1})
     except (UserError, EnvironmentFailure, OSError) as error:
         return f"could not be filmed here: {str(error).strip().splitlines()[-1]}"
     return ""
-
-
-def _catalog() -> Catalog:
-    return discover()

@@ -10,6 +10,7 @@ from vla_rl_bench.report.sources import Evidence
 from vla_rl_bench.tables.figures import figures
 from vla_rl_bench.tables.model import Delta, Row, Shows, Table, Value
 
+NAMED = 6  # columns at most that are called by their names
 NOTHING = "not measured in all columns and seeds"
 
 
@@ -67,12 +68,11 @@ def _verdict(value: Value) -> str:
 
 def asked(evidence: Evidence) -> str:
     """The suite in a sentence."""
-    suite = evidence.suite
-    evaluation = suite.evaluation
+    suite, evaluation = evidence.suite, evidence.suite.evaluation
+    columns = ", ".join(suite.columns) if len(suite.columns) <= NAMED else f"{len(suite.columns)} columns"
     return (
-        f"{_count(len(suite.arms), 'arm')} on {_count(len(suite.columns), 'column')} of {suite.environment.name}, policy "
-        f"{suite.policy.name}, {_count(len(suite.seeds), 'seed')}; evaluated on {evaluation.per_task} "
-        f"{evaluation.starts} starts a task."
+        f"{_count(len(suite.arms), 'arm')} on {columns} of {suite.environment.name}, policy {suite.policy.name}, "
+        f"{_count(len(suite.seeds), 'seed')}; evaluated on {evaluation.per_task} {evaluation.starts} starts a task."
     )
 
 
