@@ -12,7 +12,7 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.pictures.clip import last_picture
 
 MAX_BYTES = 20_000_000
-RESERVED = 2_000_000  # bytes that are left for what is not pictures, at least
+ROOM = 18_000_000  # of them for pictures and films
 TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 MOVING = (".gif", ".webp")
 OURS = {"curves"}  # drawn anew on the page
@@ -39,7 +39,7 @@ class Picture:
 class Album:
     """What may still be embedded, and what was left out for its size.  room: bytes, as they stand in the page."""
 
-    room: int = MAX_BYTES - RESERVED
+    room: int = field(default_factory=lambda: ROOM)
     left_out: list[str] = field(default_factory=list)
 
     def embed(self, path: Path, title: str) -> Picture | None:

@@ -11,7 +11,7 @@ from vla_rl_bench.tables.figures import figures
 from vla_rl_bench.tables.model import Delta, Row, Shows, Table, Value
 
 NAMED = 6  # columns at most that are called by their names
-NOTHING = "not measured in all columns and seeds"
+NOTHING = "seeds or columns are missing"
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,32 @@ class Key:
 
 
 def keys(evidence: Evidence, table: Table) -> list[Key]:
-    """Every arm's mean over the columns, and every difference that the suite asks for; one column alone is its own."""
-    place = next((index for index, column in enumerate(table.columns) if column.mean_of), 0)
+    """Every arm's success, and every difference that the suite asks for, in the place that `scope` names."""
+    place = _place(table)
     return [_key(table, line, place, arms(evidence.suite)) for line in table.lines]
 
 
 def scope(table: Table) -> str:
     """What the keys are of."""
-    place = next((index for index, column in enumerate(table.columns) if column.mean_of), 0)
-    column = table.columns[place]
-    of = f"mean of {len(column.mean_of)} columns" if len(column.mean_of) > 1 else f"column {table.columns[0].title}"
-    return f"Success in %, {of}; in brackets 95% intervals"
+    column = table.columns[_place(table)]
+    of = f"mean of {len(column.mean_of)} columns" if column.mean_of else f"column {column.title}"
+    return f"Success in %, {of}; in brackets 95% intervals."
+
+
+def _place(table: Table) -> int:
+    """The mean over columns, else the first column that has everything, else the one that has most."""
+    means = [index for index, column in enumerate(table.columns) if column.mean_of]
+    order = [*means, *(index for index in range(len(table.columns)) if index not in means)]
+    return max(
+        order, key=lambda index: (sum(1 for line in table.lines if table.value(line, index)), -order.index(index))
+    )
 
 
 def _key(table: Table, line: Row | Delta, place: int, named: Sequence[Arm]) -> Key:
     """named: an arm a row, in the table's order."""
     rows, difference = table.rows, isinstance(line, Delta)
     of = line.minuend if isinstance(line, Delta) else next(i for i, row in enumerate(rows) if row is line)
-    title = f"{rows[of].title} − {rows[line.subtrahend].title}" if isinstance(line, Delta) else line.title
+    title = f"{named[of].title} − {named[line.subtrahend].title}" if isinstance(line, Delta) else named[of].title
     colour = named[of].colour
     value = table.value(line, place)
     if value is None:

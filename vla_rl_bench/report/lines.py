@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_rl_bench.pictures.curves import Curve, curves
-from vla_rl_bench.report.palette import css
+from vla_rl_bench.report.palette import css, titled
 from vla_rl_bench.report.sources import Evidence
 
 WIDTH, HEIGHT = 340, 214
@@ -41,13 +41,14 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Panel:
-    """before: the height of the level before RL, if it was measured.  summary: the panel in words."""
+    """before: the height of the level before RL, if it was measured.  summary: in words.  note: seeds that lack."""
 
     column: str
     lines: tuple[Drawn, ...]
     ticks: tuple[tuple[int, float], ...]
     before: float | None
     summary: str
+    note: str
 
     @property
     def steps(self) -> list[int]:
@@ -57,11 +58,18 @@ class Panel:
 
 def panels(evidence: Evidence) -> list[Panel]:
     """Every column of the suite; one without lines where nothing was measured.  Empty when no arm has RL."""
-    found = curves(evidence.episodes, evidence.metrics, evidence.suite)
+    found = curves(evidence.episodes, evidence.metrics, titled(evidence.suite))
     if not any(found.values()):
         return []
     last = max((line.updates[-1] for lines in found.values() for line in lines), default=1) or 1
-    return [_panel(column, lines, last) for column, lines in found.items()]
+    return [_panel(column, lines, last, _note(evidence, column)) for column, lines in found.items()]
+
+
+def _note(evidence: Evidence, column: str) -> str:
+    """Arms that lack seeds in this column."""
+    wanted = len(evidence.suite.seeds)
+    arms = [(arm.title, len(evidence.of(arm.name, column))) for arm in titled(evidence.suite).arms if arm.rl]
+    return "; ".join(f"{title}: {there} of {wanted} seeds" for title, there in arms if there < wanted)
 
 
 def height(rate: float) -> float:
@@ -69,14 +77,16 @@ def height(rate: float) -> float:
     return round(HEIGHT - BOTTOM - rate * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _panel(column: str, lines: Sequence[Curve], last: int) -> Panel:
+def _panel(column: str, lines: Sequence[Curve], last: int, note: str) -> Panel:
     ordered = sorted(lines, key=lambda line: line.bold)
     ends = _spread([height(line.mean[-1]) for line in ordered if line.bold])
     heights = iter(ends)
     drawn = tuple(_drawn(line, last, next(heights) if line.bold else 0.0) for line in ordered)
     bold = [line for line in ordered if line.bold]
     before = next((height(line.mean[0]) for line in bold if line.updates[0] == 0), None)
-    return Panel(column, drawn, tuple((tick, _across(tick, last)) for tick in _ticks(last)), before, _summary(bold))
+    return Panel(
+        column, drawn, tuple((tick, _across(tick, last)) for tick in _ticks(last)), before, _summary(bold), note
+    )
 
 
 def _drawn(line: Curve, last: int, end: float) -> Drawn:

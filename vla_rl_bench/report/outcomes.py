@@ -61,17 +61,22 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class ColumnOutcomes:
-    """seeds: how many seeds each arm has; reasons: why an arm's cells are empty or of fewer seeds, else empty text."""
+    """reasons: why an arm's cells are empty, or of fewer seeds than the suite's; else empty text."""
 
     column: str
     arms: tuple[Arm, ...]
     rows: tuple[TaskRow, ...]
-    seeds: tuple[int, ...]
     reasons: tuple[str, ...]
 
     def never(self, arm: int) -> int:
         """How many (task, start) pairs no seed of the arm ever solved."""
         return sum(row.strips[arm].never for row in self.rows)
+
+    @property
+    def notes(self) -> list[str]:
+        """Arms that lack seeds, or all, where others have some."""
+        named = zip(self.arms, self.reasons, strict=True)
+        return [f"{arm.title}: {reason}" for arm, reason in named if reason and self.rows]
 
     @property
     def cells(self) -> int:
@@ -97,7 +102,7 @@ def _column(evidence: Evidence, episodes: pd.DataFrame, column: str) -> ColumnOu
     rows = tuple(_row(task, instructions, tried) for task in tasks)
     seeds = [sorted(int(seed) for seed in part["seed"].unique()) for part in parts]
     reasons = tuple(_reason(evidence.suite.seeds, there) for there in seeds)
-    return ColumnOutcomes(column, tuple(named), rows, tuple(len(there) for there in seeds), reasons)
+    return ColumnOutcomes(column, tuple(named), rows, reasons)
 
 
 def _row(task: int, instructions: Sequence[str], tried: Sequence[Starts]) -> TaskRow:

@@ -34,7 +34,24 @@ def arms(suite: Suite) -> list[Arm]:
     others = [arm.name for arm in suite.arms if not arm.rl]
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(trained)}
     colours |= {name: COLOURS[-1 - index % len(COLOURS)] for index, name in enumerate(others)}
-    return [Arm(arm.name, arm.title or arm.name, css(colours[arm.name])) for arm in suite.arms]
+    return [Arm(arm.name, arm.title or arm.name, css(colours[arm.name])) for arm in titled(suite).arms]
+
+
+def titled(suite: Suite) -> Suite:
+    """The suite with titles that stand alone: ``+ RL`` below ``SFT`` in a table is ``SFT + RL`` elsewhere.
+
+    Arms that still have one title have their names behind it.
+    """
+    titles: dict[str, str] = {}
+    for arm in suite.arms:
+        title = (arm.title or arm.name).strip()
+        begun = titles.get(arm.from_ or "", "")
+        titles[arm.name] = f"{begun} {title}" if title.startswith("+") and begun else title
+    shared = [title for title in titles.values() if list(titles.values()).count(title) > 1]
+    unique = {name: f"{title} ({name})" if title in shared else title for name, title in titles.items()}
+    return suite.model_copy(
+        update={"arms": tuple(arm.model_copy(update={"title": unique[arm.name]}) for arm in suite.arms)}
+    )
 
 
 def css(colour: str) -> str:
