@@ -18,6 +18,7 @@ from vla_rl_bench.cli.experts import experts
 from vla_rl_bench.cli.new import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
+from vla_rl_bench.cli.report import report
 from vla_rl_bench.cli.tables import tables
 from vla_rl_bench.cli.trials import trials
 
@@ -27,6 +28,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": runs.export,
     "profile": profile,
     "tables": tables,
+    "report": report,
     "compare": compare,
     "power": power,
     "list": explore.list_entries,

@@ -99,7 +99,7 @@ def _picture(
     for side, (frames, text) in enumerate(zip(episodes, captions, strict=True)):
         left, reached = margin + side * (panel + margin), min(step, len(frames) - 1)
         draw.text((left, caption / 2), text, INK, font=_font(text, panel), anchor="lm")
-        canvas.paste(_resized(frames[reached], panel), (left, caption))
+        canvas.paste(resized(frames[reached], panel), (left, caption))
         top = caption + panel + margin // 2
         draw.rectangle((left, top, left + panel - 1, top + bar), TRACK)
         if last and reached:
@@ -107,7 +107,7 @@ def _picture(
     return canvas
 
 
-def _resized(frame: ImageArray, side: int) -> Image:
+def resized(frame: ImageArray, side: int) -> Image:
     """The frame in a square of `side` pixels; small frames stay crisp."""
     from PIL import Image
 

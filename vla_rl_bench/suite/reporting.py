@@ -8,14 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.schema import MAIN, ArmConfig, Suite
-from vla_rl_bench.results.store import RunFolder, read_lines
-from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.scheduler import film
-from vla_rl_bench.suite.job import Job, run_path
+from vla_rl_bench.config.schema import ArmConfig, Suite
+from vla_rl_bench.suite.filming import film_starts, greedy_episodes
 from vla_rl_bench.suite.plan import Run
-from vla_rl_bench.suite.workshop import Workshop
-from vla_rl_bench.types import ImageArray, Start
+from vla_rl_bench.types import Start
 
 
 def write_reports(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog, report: str) -> None:
@@ -59,15 +55,15 @@ def write_film(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog
     if path.exists() and marker.exists() and marker.read_text() == identity:
         return path
     start = _choose_start(suite, pair, folder)
-    films = [_film(suite, run, folder, catalog, start) for run in pair]
+    films = [dict(film_starts(suite, run, folder, catalog, [start]))[start] for run in pair]
     from vla_rl_bench.pictures.film import write_side_by_side
 
     titles = [_arm(suite, run.arm).title or run.arm for run in pair]
     captions = [
-        f"{title}: {'success' if success else 'failure'}, step {len(frames) - 1}"
-        for title, (frames, success) in zip(titles, films, strict=True)
+        f"{title}: {'success' if one.success else 'failure'}, step {len(one.frames) - 1}"
+        for title, one in zip(titles, films, strict=True)
     ]
-    write_side_by_side(films[0][0], films[1][0], path, (captions[0], captions[1]))
+    write_side_by_side(films[0].frames, films[1].frames, path, (captions[0], captions[1]))
     marker.write_text(identity)
     return path
 
@@ -91,28 +87,8 @@ def _choose_start(suite: Suite, pair: tuple[Run, Run], folder: Path) -> Start:
     start."""
     if suite.film and suite.film.task is not None and suite.film.start is not None:
         return Start(suite.film.task, suite.film.start)
-    outcomes = [_greedy_outcomes(RunFolder(run_path(folder, run.id))) for run in pair]
+    outcomes = [
+        {(one["task"], one["start"]): one["success"] for one in greedy_episodes(folder, run.id)} for run in pair
+    ]
     lifted = [start for start, success in outcomes[1].items() if success and outcomes[0].get(start) is False]
     return Start(*(lifted or list(outcomes[1]) or [(0, 0)])[0])
-
-
-def _greedy_outcomes(folder: RunFolder) -> dict[tuple[int, int], bool]:
-    return {
-        (record["task"], record["start"]): record["success"]
-        for record in read_lines(folder.episodes_path)
-        if record["evaluation"] == MAIN and record["iteration"] is None and record["sampling"] == "greedy"
-    }
-
-
-def _film(suite: Suite, run: Run, folder: Path, catalog: Catalog, start: Start) -> tuple[list[ImageArray], bool]:
-    workshop = Workshop(Job(suite, run, folder, None), catalog, _silent)
-    try:
-        policy = workshop.trained_policy()  # before the film's pool: the workshop keeps one open
-        pool = workshop.pool(suite.film.environment if suite.film else None)
-        return film(pool, Actor(policy, None), start)
-    finally:
-        workshop.close()
-
-
-def _silent(run: str, stage: str, done: int, total: int) -> None:
-    """Nobody watches."""

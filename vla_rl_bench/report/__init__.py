@@ -1,0 +1,1 @@
+"""A suite's results as one page that opens anywhere."""
