@@ -69,8 +69,8 @@ class Training:
     """Everything a GRPO run needs.  tasks: indices; bounds: half-open range of training starts.
 
     precision: of the forwards, as strategies name it.
-    behaviour: an episode's events -> what the record calls it.  demonstrated: behaviour -> demonstrations of it that the
-    policy has learnt from; None where nobody knows.
+    behaviour: an episode's events -> what the record calls it.  demonstrated: behaviour -> demonstrations of it that
+    the policy has learnt from; None where nobody knows.
     """
 
     run: str

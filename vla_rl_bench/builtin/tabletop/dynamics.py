@@ -35,7 +35,9 @@ EVENTS = (
 )  # bit k of Scenes.events; `grasped`, `pushed`: a target
 _GRASPED, _GRASPED_OTHER, _PUSHED = 1, 2, 4
 _REACH = np.float32(FIST_RADIUS + OBJECT_RADIUS)
-_CONTACT = np.float32(0.01)  # a pushed object lies at `_REACH` but for rounding; nearer than this beyond it, it is touched
+_CONTACT = np.float32(
+    0.01
+)  # a pushed object lies at `_REACH` but for rounding; nearer than this beyond it, it is touched
 _FIRST, _SECOND = np.triu_indices(OBJECTS, 1)
 
 
