@@ -18,6 +18,7 @@ from vla_rl_bench.cli.experts import experts
 from vla_rl_bench.cli.new import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
+from vla_rl_bench.cli.pushcut import pushcut
 from vla_rl_bench.cli.tables import tables
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -28,6 +29,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "tables": tables,
     "compare": compare,
     "power": power,
+    "pushcut": pushcut,
     "list": explore.list_entries,
     "show": explore.show,
     "plugins": explore.plugins,
