@@ -46,14 +46,14 @@ def draw_shares(panels: Sequence[Panel], path: Path) -> Path | None:
         return None
     from matplotlib.figure import Figure
 
-    width, height = WIDTH + MARGIN, len(shown) * (HEIGHT + 0.75) + 0.75
+    width, height = WIDTH + MARGIN, len(shown) * (HEIGHT + 0.75) + 0.88
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     axes = figure.subplots(len(shown), 1, squeeze=False)
     for axis, panel in zip(axes.flat, shown, strict=True):
         _panel(axis, panel)
-    figure.subplots_adjust(0.09, 0.62 / height, 1 - MARGIN / width, 1 - 0.95 / height, hspace=0.42)
+    figure.subplots_adjust(0.09, 0.62 / height, 1 - MARGIN / width, 1 - 1.08 / height, hspace=0.42)
     figure.text(0.09, 1 - 0.3 / height, "How successes come about", fontsize=11.5, fontweight="bold", color=INK)
-    figure.text(0.09, 1 - 0.5 / height, _subtitle(shown), fontsize=8, color=GREY)
+    figure.text(0.09, 1 - 0.4 / height, _subtitle(shown), fontsize=8, color=GREY, va="top", linespacing=1.4)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})  # the version would change the bytes
     write_bytes(path, buffer.getvalue())
@@ -62,8 +62,9 @@ def draw_shares(panels: Sequence[Panel], path: Path) -> Path | None:
 
 def _subtitle(panels: Sequence[Panel]) -> str:
     seeds = max(panel.seeds for panel in panels)
-    over = f"; mean of {seeds} seeds, hatched: lowest to highest seed" if seeds > 1 else ""
-    return f"Share of successes{over}. Bars: evaluated policies. Strong colours: in no demonstration."
+    over = f", mean of {seeds} seeds; hatched: lowest to highest seed, new ones together" if seeds > 1 else ""
+    below = "Strong colours: in no demonstration. Bars: the policies before and after RL, evaluated."
+    return f"Share of successes{over}.\n{below}"
 
 
 def _panel(axis: Axes, panel: Panel) -> None:
@@ -74,12 +75,12 @@ def _panel(axis: Axes, panel: Panel) -> None:
     for index, behaviour in enumerate(panel.behaviours):
         bottom = tops[:, index - 1] if index else np.zeros(len(updates))
         axis.fill_between(updates, 100 * bottom, 100 * tops[:, index], color=colour(panel, behaviour), linewidth=0)
-        if behaviour in panel.new and panel.seeds > 1:
-            _band(axis, panel, updates, index)
+    if panel.new and panel.seeds > 1:
+        _band(axis, panel, updates, len(panel.new) - 1)
     places = {"before": -2.2 * bar, "after": last + 2.2 * bar}
     for name, (_, shares) in panel.ends.items():
         _bar(axis, panel, shares, places[name], bar)
-    _name(axis, panel, places, last + 3.4 * bar)
+    _name(axis, panel, places, last + 3.8 * bar)
     axis.set_ylim(0, 100)
     axis.set_xlim(-3.1 * bar, last + 3.1 * bar)
     axis.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
