@@ -66,6 +66,9 @@ class EnvironmentEntry:
     interpreter: the interpreter that its workers run under, where it cannot be this one; not for batched ones.
     needs: refers to ``needs(suites: Sequence[str], options, python: str | None) -> Sequence[CheckResult]``: what the
     columns of a suite take beyond `requires` (files, drivers); python: the workers' interpreter, None: this one.
+    behaviour: refers to ``behaviour(events: Sequence[str]) -> str``, pure and in a light module: an episode's events in
+    the order in which they came -> one word for how it was done (``grasp``, ``push``), for the record alone.  None: the
+    events themselves, each once (`vla_rl_bench.results.behaviours.in_order`).
     """
 
     name: str
@@ -79,6 +82,7 @@ class EnvironmentEntry:
     demonstrations: str | None = None
     interpreter: Interpreter | None = None
     needs: str | None = None
+    behaviour: str | None = None
 
 
 @dataclass(frozen=True)

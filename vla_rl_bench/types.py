@@ -76,11 +76,13 @@ class Demonstration:
 
     observations: batched over the T steps, each seen *before* the action of its row.
     actions: float32 ``[T, D]`` in the environment's action space: the labels to imitate.
+    events: words for what happened, as in `ChunkResult`; None where nobody noted them.
     """
 
     start: Start
     observations: Observation
     actions: FloatArray
+    events: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from vla_rl_bench.pictures.film import CAPTION, MARGIN, MAX_BYTES, PANEL, write_side_by_side
+from vla_rl_bench.pictures.film import CAPTION, MARGIN, MAX_BYTES, PANEL, write_film, write_side_by_side
 from vla_rl_bench.types import ImageArray
 
 CAPTIONS = ("SFT: failure, step 5", "SFT + RL: success, step 2")
@@ -38,6 +38,15 @@ def test_both_episodes_play_and_the_shorter_one_freezes_at_its_end(tmp_path: Pat
     assert len(shown) == 6
     assert [round(left_edge(picture, 0)) for picture in shown] == [0, 4, 8, 12, 16, 20]
     assert [round(left_edge(picture, 1)) for picture in shown] == [0, 4, 8, 8, 8, 8]
+
+
+def test_one_episode_is_the_left_half_of_two(tmp_path: Path) -> None:
+    alone = pictures(write_film(episode(5), tmp_path / "one.gif", CAPTIONS[0]))
+    beside = pictures(write_side_by_side(episode(5), episode(5), tmp_path / "two.gif", (CAPTIONS[0], CAPTIONS[0])))
+    width = PANEL + 2 * MARGIN
+    assert alone[0].shape[1] == width
+    assert len(alone) == len(beside) == 6
+    assert all((one == two[:, :width]).all() for one, two in zip(alone, beside, strict=True))
 
 
 def test_captions_stand_above_and_differ(tmp_path: Path) -> None:

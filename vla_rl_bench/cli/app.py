@@ -18,6 +18,7 @@ from vla_rl_bench.cli.experts import experts
 from vla_rl_bench.cli.new import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
+from vla_rl_bench.cli.pushcut import pushcut
 from vla_rl_bench.cli.report import report
 from vla_rl_bench.cli.tables import tables
 from vla_rl_bench.cli.trials import trials
@@ -31,6 +32,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "compare": compare,
     "power": power,
+    "pushcut": pushcut,
     "list": explore.list_entries,
     "show": explore.show,
     "plugins": explore.plugins,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from vla_rl_bench import seeding
 from vla_rl_bench.engine.hooks import Engine
 from vla_rl_bench.interfaces import Ranks
+from vla_rl_bench.results.behaviours import Outcome
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
-from vla_rl_bench.types import Group, Start, Trajectory
+from vla_rl_bench.types import Group, Observation, Start, Trajectory
 
 
 def training_start(tasks: Sequence[int], bounds: tuple[int, int], seed: int, iteration: int, group: int) -> Start:
@@ -33,6 +36,9 @@ class Collected:
 
     surplus: groups beyond the batch that were complete and would have been kept.  wasted_chunks: rolled out beyond the
     batch, the surplus included.
+
+    outcomes: how often what happened, of all that was drawn.  notable: the trajectories of it that were asked for,
+    without observations, in groups in launch order.
     """
 
     groups: tuple[Group, ...]
@@ -43,16 +49,31 @@ class Collected:
     chunks: int
     wasted_chunks: int = 0
     surplus: tuple[Group, ...] = ()
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    notable: tuple[Group, ...] = ()
 
     def with_(self, other: Collected) -> Collected:
         """Both together."""
-        groups = sorted((*self.groups, *other.groups), key=lambda group: group.index)
         counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        return Collected(tuple(groups), **counts, surplus=(*self.surplus, *other.surplus))
+        return Collected(
+            groups=_in_launch_order(self.groups, other.groups),
+            **counts,
+            surplus=(*self.surplus, *other.surplus),
+            notable=_in_launch_order(self.notable, other.notable),
+        )
 
 
 _ROLLED_OUT = ("successes", "trajectories", "steps", "chunks")
-_COUNTS = ("drawn", *_ROLLED_OUT, "wasted_chunks")
+_COUNTS = ("drawn", *_ROLLED_OUT, "wasted_chunks", "outcomes")
+
+
+def _in_launch_order(*parts: Sequence[Group]) -> tuple[Group, ...]:
+    return tuple(sorted((group for part in parts for group in part), key=lambda group: group.index))
+
+
+def _light(trajectory: Trajectory) -> Trajectory:
+    """Without its observations, which are nearly all of it."""
+    return replace(trajectory, observations=Observation({}, np.zeros((0, 0), np.float32)))
 
 
 def _counted(trajectories: Sequence[Trajectory]) -> dict[str, int]:
@@ -91,6 +112,9 @@ class _Draw:
     ended: dict[int, dict[str, int]] = field(default_factory=dict)  # counts only: a rejected group is not held
     accepted: dict[int, Group] = field(default_factory=dict)
     dropped_chunks: int = 0
+    notable: Callable[[Trajectory], bool] | None = None
+    outcomes: dict[int, Counter[Outcome]] = field(default_factory=dict)
+    noted: dict[int, Group] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[int, Group]:
@@ -133,9 +157,16 @@ class _Draw:
             members = sorted(self.open.pop(number), key=lambda one: one.rollout)
             group = Group(number, episode.start, tuple(members))
             self.ended[number] = _counted(members)
+            self._note(group)
             if self.keep(group):
                 self.accepted[number] = group
                 self._close_in()
+
+    def _note(self, group: Group) -> None:
+        self.outcomes[group.index] = Counter((one.events, one.success) for one in group.trajectories)
+        found = tuple(_light(one) for one in group.trajectories if self.notable and self.notable(one))
+        if found:
+            self.noted[group.index] = Group(group.index, group.start, found)
 
     def _close_in(self) -> None:
         """Forget what cannot belong to the batch any more and has not begun."""
@@ -154,6 +185,8 @@ class _Draw:
             **{name: sum(counts[name] for counts in batch) for name in _ROLLED_OUT},
             wasted_chunks=sum(counts["chunks"] for counts in beyond) + self.dropped_chunks,
             surplus=tuple(self.accepted[number] for number in sorted(self.accepted) if number not in kept),
+            outcomes=sum((one for number, one in self.outcomes.items() if self._belongs(number)), Counter[Outcome]()),
+            notable=tuple(self.noted[number] for number in sorted(self.noted) if self._belongs(number)),
         )
 
 
@@ -174,6 +207,7 @@ def collect(
     most: int,
     size: int,
     acceptance: float = 1.0,
+    notable: Callable[[Trajectory], bool] | None = None,
     progress: Callable[[int, int], None] = lambda kept, wanted: None,
 ) -> Collected:
     """Draw groups of `size` rollouts until `wanted` are kept or `most` were drawn; every rank gets the same batch.
@@ -183,6 +217,7 @@ def collect(
     acceptance: the share of groups that is expected to be kept, 1 for launching none but those that are surely needed;
     it takes effect only in one process, and with environment processes: in process, where every observation that is
     ready joins a forward, one more would change its neighbours' last bits.
+    notable: which trajectories of the batch to give back even where their group is not kept.
     """
     total = Collected((), 0, 0, 0, 0, 0)
     alone = ranks.world == 1
@@ -192,7 +227,7 @@ def collect(
         launch = range(total.drawn, total.drawn + (left if alone else min(missing, left)))
         numbers = launch[ranks.rank :: ranks.world]
         aim = missing if alone else len(numbers)
-        draw = _Draw(start_of, key, engine.keep_group, aim, numbers, size, expected)
+        draw = _Draw(start_of, key, engine.keep_group, aim, numbers, size, expected, notable=notable)
         for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True, needed=draw.needed):
             draw.take(episode, trajectory)
             progress(len(total.groups) + len(draw.kept), wanted)

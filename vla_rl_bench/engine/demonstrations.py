@@ -159,6 +159,8 @@ def save(path: Path, demonstrations: Sequence[Demonstration]) -> None:
     for number, shown in enumerate(demonstrations):
         arrays[f"{number}.actions"] = shown.actions
         arrays[f"{number}.proprio"] = shown.observations.proprio
+        if shown.events is not None:
+            arrays[f"{number}.events"] = np.array(shown.events, np.str_)
         for camera, image in shown.observations.images.items():
             arrays[f"{number}.image.{camera}"] = image
     buffer = io.BytesIO()
@@ -174,5 +176,7 @@ def load(path: Path) -> list[Demonstration]:
         prefix = f"{number}.image."
         images = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         observations = Observation(images, arrays[f"{number}.proprio"])
-        found.append(Demonstration(Start(task, index), observations, arrays[f"{number}.actions"]))
+        noted = arrays.get(f"{number}.events")
+        events = None if noted is None else tuple(noted.tolist())
+        found.append(Demonstration(Start(task, index), observations, arrays[f"{number}.actions"], events))
     return found

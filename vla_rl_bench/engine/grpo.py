@@ -17,11 +17,13 @@ from vla_rl_bench import events, seeding
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.collect import Collected, collect, training_start
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
+from vla_rl_bench.engine.firsts import Firsts
 from vla_rl_bench.engine.heap import give_back
 from vla_rl_bench.engine.hooks import Engine, Event
 from vla_rl_bench.engine.spent import Stopwatch, summary
 from vla_rl_bench.engine.update import Batch, Objective, fitting_microbatch, logprob_difference, pack, update
 from vla_rl_bench.interfaces import Ranks, Trainer
+from vla_rl_bench.results.behaviours import Label, in_order, tally
 from vla_rl_bench.results.store import RunFolder, read_lines
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.clock import TRAINER
@@ -68,6 +70,8 @@ class Training:
 
     curve: what is evaluated while training.
     precision: of the forwards, as strategies name it.
+    behaviour: an episode's events -> what the record calls it.  demonstrated: behaviour -> demonstrations of it that
+    the policy has learnt from; None where nobody knows.
     """
 
     run: str
@@ -85,7 +89,13 @@ class Training:
     curve: tuple[Evaluation, ...]
     progress: Callable[[str, int, int], None]
     precision: str = "float32"
+    behaviour: Label = in_order
+    demonstrated: Mapping[str, int] | None = None
     standing: Standing = field(default_factory=Standing)
+
+    @property
+    def firsts(self) -> Firsts:
+        return Firsts(self.folder, self.behaviour, self.demonstrated)
 
     def notify(self, event: Event) -> None:
         """Tell the observers, once for all ranks."""
@@ -99,6 +109,7 @@ def train(training: Training) -> None:
     path = training.folder.checkpoint_path("rl")
     done = training.trainer.load(path)
     _cut_to(training.folder, done)
+    training.firsts.cut_to(done)
     training.standing.resume(read_lines(training.folder.metrics_path))
     if done == 0:
         _curve_point(training, 0)
@@ -127,6 +138,7 @@ def iterate(training: Training, iteration: int) -> dict[str, Any]:
     with training.trainer.acting() as policy:
         actor = Actor(policy, sampling.temperature)
         batch = _roll_out(training, actor, iteration)
+        training.firsts.keep(batch.notable, policy, iteration)
     watch.read()
     reused = training.standing.surplus
     with training.pool.clock.measure(TRAINER, "update"):
@@ -141,6 +153,7 @@ def iterate(training: Training, iteration: int) -> dict[str, Any]:
         "kept": len(batch.groups),
         "acceptance": len(batch.groups) / batch.drawn,
         "trajectories": batch.trajectories,
+        "behaviours": tally(batch.outcomes, training.behaviour),
         "steps": batch.steps,
         "chunks": batch.chunks,
         "wasted_chunks": batch.wasted_chunks,
@@ -168,6 +181,7 @@ def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
         most=round(draws * config.groups),
         size=config.group_size,
         acceptance=training.standing.acceptance if config.overprovision else 1.0,
+        notable=training.firsts.wanted(),
     )
     training.notify(
         events.RolloutEnd(training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories)

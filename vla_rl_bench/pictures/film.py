@@ -1,4 +1,4 @@
-"""Two episodes side by side as a small animated GIF."""
+"""Episodes, one or two side by side, as a small animated GIF."""
 
 from __future__ import annotations
 
@@ -47,11 +47,20 @@ def write_side_by_side(
     freezes at its last frame, both are held at the end, and the film starts again.  A long film skips frames, and a
     large one shrinks, until it is under a megabyte.
     """
-    if not before or not after:
+    return _write((before, after), path, captions, fps)
+
+
+def write_film(frames: Sequence[ImageArray], path: Path, caption: str, fps: float = 8.0) -> Path:
+    """Writes a GIF of one episode under its caption -> its path.  As `write_side_by_side` in all else."""
+    return _write((frames,), path, (caption,), fps)
+
+
+def _write(episodes: Sequence[Sequence[ImageArray]], path: Path, captions: Sequence[str], fps: float) -> Path:
+    if not all(episodes):
         raise ValueError("an episode without a frame cannot be shown")
     data = b""
     for stride, scale, colours in QUALITIES:
-        data = _gif(before, after, captions, fps, stride, round(PANEL * scale), colours)
+        data = _gif(episodes, captions, fps, stride, round(PANEL * scale), colours)
         if len(data) <= MAX_BYTES:
             break
     write_bytes(path, data)
@@ -59,9 +68,8 @@ def write_side_by_side(
 
 
 def _gif(
-    before: Sequence[ImageArray],
-    after: Sequence[ImageArray],
-    captions: tuple[str, str],
+    episodes: Sequence[Sequence[ImageArray]],
+    captions: Sequence[str],
     fps: float,
     stride: int,
     panel: int,
@@ -69,9 +77,9 @@ def _gif(
 ) -> bytes:
     from PIL.Image import Dither
 
-    last = max(len(before), len(after)) - 1
+    last = max(map(len, episodes)) - 1
     steps = [*range(0, last, stride), last]
-    pictures = [_picture((before, after), captions, step, last, panel) for step in steps]
+    pictures = [_picture(episodes, captions, step, last, panel) for step in steps]
     palette = _palette(pictures, colours)
     indexed = [picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures]
     durations = [round(1000 * stride / fps)] * (len(indexed) - 1) + [round(1000 * HOLD_SECONDS)]
@@ -83,8 +91,8 @@ def _gif(
 
 
 def _picture(
-    episodes: tuple[Sequence[ImageArray], Sequence[ImageArray]],
-    captions: tuple[str, str],
+    episodes: Sequence[Sequence[ImageArray]],
+    captions: Sequence[str],
     step: int,
     last: int,
     panel: int,
@@ -94,7 +102,8 @@ def _picture(
 
     unit = panel / PANEL
     margin, caption, bar = (max(1, round(length * unit)) for length in (MARGIN, CAPTION, BAR))
-    canvas = Image.new("RGB", (3 * margin + 2 * panel, caption + panel + 2 * margin + bar), BACKGROUND)
+    shown = len(episodes)
+    canvas = Image.new("RGB", ((shown + 1) * margin + shown * panel, caption + panel + 2 * margin + bar), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     for side, (frames, text) in enumerate(zip(episodes, captions, strict=True)):
         left, reached = margin + side * (panel + margin), min(step, len(frames) - 1)

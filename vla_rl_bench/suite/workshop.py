@@ -18,6 +18,7 @@ from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Engine, Event
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Strategy, TokenPolicy
+from vla_rl_bench.results import behaviours
 from vla_rl_bench.results.provenance import versions
 from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
@@ -156,7 +157,10 @@ class Workshop:
 
     def _sft(self, policy: TokenPolicy, config: SftConfig) -> dict[str, Tensor]:
         with self.timed("sft_seconds"):
-            windows = sft.Windows(self.demonstrations(), self.contract, policy)
+            shown = self.demonstrations()
+            noted = behaviours.count((one.events for one in shown), behaviours.labels_of(self.environment))
+            self.folder.update({"demonstrated": noted})
+            windows = sft.Windows(shown, self.contract, policy)
             trainer = self.strategy.prepare(policy, weight_decay=config.weight_decay, grad_clip=config.grad_clip)
             curve = sft.Curve(self.pool(), self.folder, self.curve(config.curve)) if config.curve else None
             sft.fine_tune(
@@ -257,6 +261,8 @@ class Workshop:
             curve=self.curve(config.curve) if config.curve else (),
             progress=self.report,
             precision=str(self.strategy.describe().get("precision", "float32")),
+            behaviour=behaviours.labels_of(self.environment),
+            demonstrated=self.ranks.agree(behaviours.demonstrated(self.folder.path)),
         )
 
     def curve(self, config: CurveConfig) -> tuple[Evaluation, ...]:

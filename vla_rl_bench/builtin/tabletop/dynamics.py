@@ -2,9 +2,14 @@
 
 An open gripper hovers above the objects.  Closing it while it overlaps an object grasps and centres that object; closed
 on nothing it is a fist that pushes objects along.  No row's result depends on another row.
+
+A push without friction moves an object out along the line of centres, so that it slides off to a side sooner or later;
+with friction, what a fist touches and moves towards goes along with it, and pushing is as steady as carrying.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +35,32 @@ EVENTS = (
 )  # bit k of Scenes.events; `grasped`, `pushed`: a target
 _GRASPED, _GRASPED_OTHER, _PUSHED = 1, 2, 4
 _REACH = np.float32(FIST_RADIUS + OBJECT_RADIUS)
+_CONTACT = np.float32(
+    0.01
+)  # a pushed object lies at `_REACH` but for rounding; nearer than this beyond it, it is touched
 _FIRST, _SECOND = np.triu_indices(OBJECTS, 1)
 
 
-def step(scenes: Scenes, actions: FloatArray, live: Flags) -> None:
+@dataclass(frozen=True)
+class Physics:
+    """grasp_radius: how far from an object's centre a hand may close on it, in table widths.  friction: see above."""
+
+    grasp_radius: float = GRASP_RADIUS
+    friction: bool = False
+
+
+def step(scenes: Scenes, actions: FloatArray, live: Flags, physics: Physics) -> None:
     """Apply actions ``[N, 3]`` (dx, dy in steps of `MAX_STEP`; grip above 0 closes) in place to the live rows."""
     action = np.clip(actions, -1.0, 1.0)
     closing = action[:, 2] > 0
-    was_closed = scenes.closed.copy()
+    was_closed, came_from = scenes.closed.copy(), scenes.gripper.copy()
     _move(scenes, action, live)
     scenes.held[live & ~closing] = NOTHING
     scenes.closed[live] = closing[live]
     empty = live & closing & (scenes.held == NOTHING)
-    _grasp(scenes, np.flatnonzero(empty & ~was_closed))
+    _grasp(scenes, np.flatnonzero(empty & ~was_closed), physics.grasp_radius)
+    if physics.friction:
+        _take_along(scenes, np.flatnonzero(empty & was_closed), came_from)
     _push(scenes, np.flatnonzero(empty & (scenes.held == NOTHING)))
     _separate(scenes, live)
     scenes.time += live
@@ -72,16 +90,28 @@ def _move(scenes: Scenes, action: FloatArray, live: Flags) -> None:
     scenes.objects[rows, scenes.held[rows]] = scenes.gripper[rows]
 
 
-def _grasp(scenes: Scenes, rows: IntArray) -> None:
+def _grasp(scenes: Scenes, rows: IntArray, radius: float) -> None:
     if not rows.size:
         return
     distance = _distance(scenes.objects[rows], scenes.gripper[rows])
     nearest = distance.argmin(1)
-    caught = distance[np.arange(len(rows)), nearest] < GRASP_RADIUS
+    caught = distance[np.arange(len(rows)), nearest] < radius
     rows, nearest = rows[caught], nearest[caught]
     scenes.held[rows] = nearest
     scenes.objects[rows, nearest] = scenes.gripper[rows]
     scenes.events[rows] |= np.where(scenes.targets[rows, nearest], _GRASPED, _GRASPED_OTHER)
+
+
+def _take_along(scenes: Scenes, rows: IntArray, came_from: FloatArray) -> None:
+    """What a fist touched and moved towards has moved as it did.  came_from ``[N, 2]``: where the hands were."""
+    if not rows.size:
+        return
+    before, objects = came_from[rows], scenes.objects[rows]
+    motion = (scenes.gripper[rows] - before)[:, None]
+    ahead = ((objects - before[:, None]) * motion).sum(-1) > 0
+    taken = ahead & (_distance(objects, before) < _REACH + _CONTACT)
+    scenes.objects[rows] = _on_table(np.where(taken[..., None], objects + motion, objects))
+    scenes.events[rows[(taken & scenes.targets[rows]).any(1)]] |= _PUSHED
 
 
 def _push(scenes: Scenes, rows: IntArray) -> None:

@@ -78,6 +78,7 @@ class Tabletop:
         self.options = options
         self.slots = slots
         self.seconds = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
+        self._physics = dynamics.Physics(options.grasp_radius, options.friction)
         self._layouts = SUITES[suite]
         self._scenes = blank(slots)
         self._initial = lru_cache(maxsize=4096)(self._build)
@@ -97,7 +98,7 @@ class Tabletop:
             if scenes.done.any():
                 raise ValueError(f"slots {rows[scenes.done].tolist()} have no running episode: reset them first")
             before, taken = scenes.events.copy(), scenes.time.copy()
-            run(scenes, actions)
+            run(scenes, actions, self._physics)
             self._scenes.put(rows, scenes)
         return self._results(scenes, scenes.time - taken, scenes.events & ~before)
 
@@ -110,12 +111,16 @@ class Tabletop:
             observations.append(self._observe(scenes))
             action = expert(scenes, noise[np.arange(len(scenes)), scenes.time % noise.shape[1]])
             actions.append(action)
-            dynamics.step(scenes, action, ~done)
+            dynamics.step(scenes, action, ~done, self._physics)
         batches, labels = Observation.concatenate(observations), np.stack(actions, 1)
         rows = np.arange(len(batches.proprio)).reshape(len(observations), len(starts))
         return [
-            Demonstration(start, batches[rows[:length, k]], labels[k, :length]) if success else None
-            for k, (start, length, success) in enumerate(zip(starts, scenes.time, scenes.success, strict=True))
+            Demonstration(start, batches[rows[:length, k]], labels[k, :length], dynamics.event_names(int(events)))
+            if success
+            else None
+            for k, (start, length, success, events) in enumerate(
+                zip(starts, scenes.time, scenes.success, scenes.events, strict=True)
+            )
         ]
 
     def film_slot(self, slot: int) -> ImageArray:
@@ -161,10 +166,10 @@ class Tabletop:
         self.seconds[what] += time.perf_counter() - began
 
 
-def run(scenes: Scenes, actions: FloatArray) -> None:
+def run(scenes: Scenes, actions: FloatArray, physics: dynamics.Physics) -> None:
     """Execute a chunk of actions ``[N, K, 3]`` in place; an episode that ends inside it stays as it ended."""
     for k in range(actions.shape[1]):
-        dynamics.step(scenes, actions[:, k], ~scenes.done)
+        dynamics.step(scenes, actions[:, k], ~scenes.done, physics)
 
 
 def proprio(scenes: Scenes) -> FloatArray:

@@ -1,0 +1,72 @@
+"""Run folders of a made-up suite on the real tabletop, with just as many successes of each behaviour as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vla_rl_bench.results.store import Record, RunFolder, append_lines, write_json
+
+EVENTS = {"grasp": ["grasped"], "push": ["pushed"], "mixed": ["grasped", "pushed"], "none": []}
+ENVIRONMENT = {"name": "tabletop", "jitter": 0.05, "image_size": 48, "expert_noise": 0.1, "friction": True}
+ENVIRONMENT |= {"grasp_radius": 0.03, "starts": {}}
+Counts = Mapping[str, int]
+GRASPS = {"grasp": 20}
+
+
+def run(folder: Path, seed: int, arm: str, successes: Counts, **changes: object) -> RunFolder:
+    """A complete run, evaluated on 100 episodes."""
+    path = RunFolder(folder / "runs" / f"{arm}-object-s{seed}-0123456789")
+    record: Record = {
+        "id": path.path.name,
+        "arm": arm,
+        "arm_title": {"sft": "SFT", "rl": "SFT + RL"}[arm],
+        "column": "object",
+        "seed": seed,
+        "parent": None,
+        "status": "complete",
+        "environment": {"name": "tabletop"},
+        "recipe": {"environment": ENVIRONMENT, "demonstrations": None, "rl": None},
+    }
+    path.update(record | changes)
+    outcomes = [(name, True) for name, count in successes.items() for _ in range(count)]
+    outcomes += [("push", False)] * (100 - len(outcomes))
+    append_lines(path.episodes_path, [_episode(name, success) for name, success in outcomes])
+    return path
+
+
+def _episode(behaviour: str, success: bool) -> Record:
+    return {
+        "evaluation": "main",
+        "iteration": None,
+        "sampling": "greedy",
+        "success": success,
+        "events": EVENTS[behaviour],
+    }
+
+
+def pair(
+    folder: Path,
+    seed: int,
+    before: Counts,
+    rollouts: list[Counts],
+    after: Counts,
+    demonstrated: Counts | None = None,
+    **recorded: object,
+) -> RunFolder:
+    """An SFT run and the RL run that began with it; 64 rollouts an iteration."""
+    recipe = {"environment": ENVIRONMENT, "demonstrations": {"per_task": 5}, "rl": None}
+    shown = {"demonstrated": dict(demonstrated or GRASPS), "recipe": recipe} | recorded
+    parent = run(folder, seed, "sft", before, **shown)
+    recipe = {"environment": ENVIRONMENT, "demonstrations": None, "rl": {"iterations": len(rollouts)}}
+    child = run(folder, seed, "rl", after, recipe=recipe, parent=parent.path.name)
+    append_lines(child.metrics_path, [_iteration(number, one) for number, one in enumerate(rollouts, 1)])
+    ids = sorted(path.name for path in (folder / "runs").iterdir())
+    write_json(folder / "suite.json", {"runs": ids, "environment": {"name": "tabletop"}})
+    return child
+
+
+def _iteration(number: int, successes: Counts) -> Record:
+    behaviours = {name: [count, count] for name, count in successes.items()}
+    behaviours["push"] = [64 - sum(successes.values()) + successes.get("push", 0), successes.get("push", 0)]
+    return {"iteration": number, "trajectories": 64, "behaviours": behaviours}
