@@ -75,7 +75,8 @@ def test_a_release_is_made_once_and_not_of_nothing(tmp_path: Path, capsys: pytes
 
 def test_links_out_of_the_site_become_paths() -> None:
     page = DOCS / "reference" / "tables"
-    text = "[all](../../results/paper/tables.md), [here](suite-file.md), [web](https://a.b/c), [results/x](../../results/x/README.md)"
+    text = "[all](../../results/paper/tables.md), [here](suite-file.md), [web](https://a.b/c), "
+    text += "[results/x](../../results/x/README.md)"
     told = "all (`results/paper/tables.md`), [here](suite-file.md), [web](https://a.b/c), `results/x/README.md`"
     assert outside.as_paths(text, page, DOCS) == told
 
@@ -83,6 +84,6 @@ def test_links_out_of_the_site_become_paths() -> None:
 def test_the_citation_is_of_this_version_and_names_the_paper() -> None:
     found = YAML(typ="safe").load((REPOSITORY / "CITATION.cff").read_text())
     assert found["version"] == vla_rl_bench.__version__
-    assert [one["url"] for one in found["references"]][0] == "https://arxiv.org/abs/2509.09674"
+    assert found["references"][0]["url"] == "https://arxiv.org/abs/2509.09674"
     missing = {"cff-version", "message", "title", "authors", "license"} - set(found)
     assert not missing
