@@ -1,6 +1,7 @@
 # make quickstart   everything from nothing: .venv, the package, the embedded benchmark, its table and pictures
 # make test         the tests, as tox and CI run them
 # make lint         ruff, mypy, import contracts
+# make docs         the documentation as a site, docs/_build/html; a warning is an error
 # A second call installs only what pyproject.toml or constraints.txt changed.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c c
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint
+.PHONY: help quickstart test lint docs
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -28,6 +29,10 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+	@echo "Site:     docs/_build/html/index.html"
 
 .venv/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -57,7 +57,7 @@ def found(row: Row) -> Any:
 
 
 # until columns may have names of their own
-LATER = pytest.mark.xfail(reason="named columns are not in the schema yet: remove this mark, and NOT_YET of test_paper_suites.py")
+LATER = pytest.mark.xfail(reason="named columns: once they work, remove this mark, and NOT_YET of test_paper_suites.py")
 ROWS = [pytest.param(row, marks=[LATER] if row.where == "figure5" else [], id=row.what) for row in rows()]
 
 
@@ -78,9 +78,9 @@ def test_nothing_of_the_recipe_is_left_out() -> None:
     rl = suite("table2")["arms"][1]["rl"]
     keys = {name for name in rl if name not in silent | {"tricks", "curve"}}
     keys |= {f"tricks.{trick['name']}.{option}" for trick in rl["tricks"] for option in trick if option != "name"}
-    assert keys == {row.key.removeprefix("arms.sft-rl.rl.") for row in rows() if row.key.startswith("arms.sft-rl.rl.")} - {
-        "curve.every"
-    }
+    assert keys == {
+        row.key.removeprefix("arms.sft-rl.rl.") for row in rows() if row.key.startswith("arms.sft-rl.rl.")
+    } - {"curve.every"}
 
 
 def test_every_suite_of_the_paper_that_the_index_names_is_there() -> None:

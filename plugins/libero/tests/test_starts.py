@@ -78,6 +78,26 @@ def test_things_lie_still_apart_and_elsewhere_and_the_goal_does_not_hold(environ
 
 @pytest.mark.sim
 @pytest.mark.slow
+def test_where_official_starts_hold_things_in_the_air_sampled_ones_may_too() -> None:
+    """libero_spatial: everything drops by 7 cm while it settles."""
+    from vla_rl_bench_libero.environment import make
+    from vla_rl_bench_libero.starts import fault, sinks
+
+    environment = make("libero_spatial", LiberoOptions(rendering="fast", sampled_starts=True))
+    try:
+        simulator = environment.simulator(0)
+        official = simulator.starts[0]
+        expected = sinks(simulator, official)
+        assert min(expected.values()) > 0.05
+        assert fault(simulator, official).endswith("falls")
+        assert fault(simulator, official, expected) == ""
+        assert fault(simulator, simulator.starts[FIRST], expected) == ""
+    finally:
+        environment.close()
+
+
+@pytest.mark.sim
+@pytest.mark.slow
 def test_what_is_wrong_with_a_start_is_found(environment: Any) -> None:
     """An object in the air falls, two in one place overlap, the wanted one in the basket meets the goal."""
     from vla_rl_bench_libero.starts import fault
@@ -112,5 +132,5 @@ def test_without_the_option_there_are_fifty(fast: Any) -> None:
 def test_the_protocol_says_so() -> None:
     from vla_rl_bench_libero.contract import protocol
 
-    assert protocol("libero_goal", LiberoOptions(sampled_starts=True)).endswith("/sampled-starts-1")
+    assert protocol("libero_goal", LiberoOptions(sampled_starts=True)).endswith("/sampled-starts-2")
     assert "sampled" not in protocol("libero_goal", LiberoOptions())

@@ -50,7 +50,7 @@ def protocol(suite: str, options: LiberoOptions) -> str:
         options.driver,
         f"expert-noise-{options.expert_noise:g}",
         f"mujoco-{version('mujoco')}",
-        *(["sampled-starts-1"] if options.sampled_starts else []),
+        *(["sampled-starts-2"] if options.sampled_starts else []),
         *([options.protocol] if options.protocol else []),
     ]
     return "/".join(parts)

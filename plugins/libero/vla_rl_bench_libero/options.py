@@ -51,9 +51,9 @@ class LiberoOptions:
     rendering: ``fast`` turns multisampling off and draws decimated meshes; its results have a protocol of their own.
     image_size: pixels, height and width.  step_limit: steps an episode may take; None: the protocol's, without one
     OpenVLA-OFT's for the suite.
-    protocol: whose evaluation this is, SimpleVLA-RL's as its paper says or as its released code does it; 512 steps both.
-    It is part of the protocol's name, so results of the two never share a table, though options do not show where they
-    differ: in which starts a suite evaluates.
+    protocol: whose evaluation this is, SimpleVLA-RL's as its paper says or as its released code does it; 512 steps
+    both.  It is part of the protocol's name, so results of the two never share a table, though no option shows where
+    they differ: in which starts a suite evaluates.
     expert_noise: standard deviation of what is added to the expert's executed actions, in action units (DART,
     arXiv 1703.09327); the recorded label stays the clean action.
     sampled_starts: start indices from 50 on are states that LIBERO's own placement initialisers draw, seeded by the

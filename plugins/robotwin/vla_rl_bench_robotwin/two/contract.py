@@ -66,7 +66,7 @@ def limit(task: Task, options: RoboTwinOptions) -> int:
         return options.step_limit or task.step_limit
     if task.paper_limit is None:
         raise UserError(
-            f"environment.protocol: `paper` says nothing of {task.name}; leave it out, or name a task of its tables 4 and 7"
+            f"environment.protocol: `paper` says nothing of {task.name}; leave it out, or name tasks of its tables 4, 7"
         )
     return task.paper_limit
 
