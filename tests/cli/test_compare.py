@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from tests.results.made_up import episodes, made_up_suite, run_id, run_ids, write_run, write_suite
+from vla_rl_bench.catalog import discover
 from vla_rl_bench.cli.main import main
+from vla_rl_bench.config.load import load_suite
+from vla_rl_bench.suite.plan import plan
 
+SMOKE = str(Path(__file__).parents[2] / "suites" / "smoke.yaml")
 STARTS = tuple(range(100, 150))
 
 
@@ -156,6 +160,30 @@ def test_runs_that_are_missing_are_named(runs: Path, capsys: pytest.CaptureFixtu
     path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "training"}))
     found = compared(capsys, "one:sft", "one:sft-rl", "--out", str(runs))
     assert "one:sft: 1 of its runs missing or not complete." in found["notes"]
+
+
+def test_a_suite_file_means_its_runs_as_they_are_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    catalog = discover()
+    suite = load_suite(SMOKE, (), catalog)
+    for run in plan(suite, catalog):
+        for name, rate in ((run.id, 0.7 if run.arm == "sft-rl" else 0.3), (f"{run.id[:-3]}old", 0.0)):
+            records = episodes(run.arm, run.column, run.seed, drawn(rate), starts=STARTS)
+            write_run(tmp_path / suite.name, run.arm, run.column, run.seed, records, id=name)
+    sides = (f"{SMOKE}:sft", f"{SMOKE}:sft-rl")
+    found = compared(capsys, *sides, "--out", str(tmp_path))
+    assert all(not run["id"].endswith("old") for run in found["a"]["runs"] + found["b"]["runs"])
+    assert found["average"]["difference"] > 0.1
+    power = said(capsys, "power", *sides, "--column", suite.columns[0], "--out", str(tmp_path))
+    assert "starts: power 80%" in power or "seeds" in power
+
+
+def test_a_suite_file_without_runs_or_without_that_arm_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ("--out", str(tmp_path))
+    assert f"Write `{SMOKE}:sft` or `{SMOKE}:sft-rl`." in refused(capsys, "compare", SMOKE, f"{SMOKE}:sft", *out)
+    assert "no complete run in" in refused(capsys, "compare", f"{SMOKE}:sft", f"{SMOKE}:sft-rl", *out)
+    assert "no arm `stf`. Did you mean `sft`?" in refused(capsys, "compare", f"{SMOKE}:stf", f"{SMOKE}:sft", *out)
 
 
 # -- what it refuses

@@ -20,7 +20,7 @@ ColumnOption = Annotated[
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="A run's folder, or SUITE:ARM.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="A run's folder, or SUITE:ARM; SUITE may be a file.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other one. Differences are B minus A.")],
     evaluation: EvaluationOption = None,
     sampling: SamplingOption = None,
@@ -35,14 +35,15 @@ def compare(
     \b
     vla-rl-bench compare quickstart:sft quickstart:sft-rl
     vla-rl-bench compare quickstart:sft quickstart:sft-rl --column object
+    vla-rl-bench compare suites/quickstart.yaml:sft suites/quickstart.yaml:sft-rl
     vla-rl-bench compare runs/quickstart/runs/sft-object-s0-0123456789 \\
         runs/quickstart/runs/sft-object-s1-abcdef0123
     """
+    from vla_rl_bench.cli.naming import named_side
     from vla_rl_bench.cli.side_by_side import lines, plain
     from vla_rl_bench.results import comparison
     from vla_rl_bench.results.match import match
-    from vla_rl_bench.results.sides import find_side
 
-    found = match(find_side(a, out), find_side(b, out), evaluation, sampling, column)
+    found = match(named_side(a, out), named_side(b, out), evaluation, sampling, column)
     result = comparison.compare(found.columns)
     typer.echo(json.dumps(plain(found, result), indent=1) if as_json else "\n".join(lines(found, result)))

@@ -97,13 +97,13 @@ def _design(
 
 
 def _observed(arms: Sequence[str], chosen: tuple[str | None, str | None, str | None], out: Path) -> Design:
+    from vla_rl_bench.cli.naming import named_side
     from vla_rl_bench.results.match import match
     from vla_rl_bench.results.power import observed
-    from vla_rl_bench.results.sides import find_side
 
     if len(arms) != 2:
         raise UserError(f"power takes two sides, as `vla-rl-bench compare A B` does; {len(arms)} given")
-    found = match(find_side(arms[0], out), find_side(arms[1], out), *chosen)
+    found = match(named_side(arms[0], out), named_side(arms[1], out), *chosen)
     if len(found.columns) > 1:
         raise UserError(f"several columns; choose one with --column: {', '.join(found.names)}")
     _, one, other = found.columns[0]

@@ -114,27 +114,21 @@ def _measured(source: Source, evaluation: str | None, sampling: str | None, refe
 
 
 def _sources(names: list[str], out: Path) -> list[Source]:
+    from vla_rl_bench.cli.naming import is_suite_file
     from vla_rl_bench.tables.sources import find_source, suite_folders, suite_source
 
     if names:
-        return [_from_file(Path(name), out) if _is_suite_file(Path(name)) else find_source(name, out) for name in names]
+        return [_from_file(Path(name), out) if is_suite_file(Path(name)) else find_source(name, out) for name in names]
     folders = suite_folders(out)
     if not folders:
         raise UserError(f"no results under {out}/. Run a suite first: vla-rl-bench run suites/quickstart.yaml")
     return [suite_source(folder) for folder in folders]
 
 
-def _is_suite_file(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".json"  # JSON is what a run recorded
-
-
 def _from_file(path: Path, out: Path) -> Source:
     """The runs that the suite file means as it is now."""
-    from vla_rl_bench import catalog
-    from vla_rl_bench.config.load import load_suite
-    from vla_rl_bench.suite.plan import plan
+    from vla_rl_bench.cli.naming import planned_runs
     from vla_rl_bench.tables.sources import Source
 
-    plugins = catalog.discover()
-    suite = load_suite(path, (), plugins)
-    return Source(out / suite.name, suite, [run.id for run in plan(suite, plugins)])
+    suite, runs = planned_runs(path)
+    return Source(out / suite.name, suite, [run.id for run in runs])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.results.frame import countable_runs, run_folders
@@ -36,9 +38,24 @@ def find_side(name: str, out: Path) -> Side:
         near = did_you_mean(suite or name, known)
         raise UserError(f"`{name}` is no run's folder and no SUITE:ARM of a suite under {out}/.{near}")
     if not suite:
-        arms = " or ".join(f"`{name}:{one}`" for one in _arms(folder))
-        raise UserError(f"`{name}` is a suite; one side is one arm of it. Write {arms}.")
+        refuse_whole_suite(name, _arms(folder))
     return _arm_side(name, folder, arm)
+
+
+def planned_side(name: str, folder: Path, arm: str, columns: Sequence[str], wanted: Sequence[str]) -> Side:
+    """An arm's complete runs of these ids, in the columns' order."""
+    runs = [(path, run) for path, run in countable_runs(run_folders(folder), wanted) if run["arm"] == arm]
+    if not runs:
+        raise UserError(f"`{name}`: no complete run in {folder}; run the suite again, without --limit")
+    runs.sort(key=lambda one: (columns.index(one[1]["column"]), one[1]["seed"]))
+    there = {run["id"] for _, run in runs}
+    return Side(name, _title(runs[0][1]), tuple(runs), tuple(one for one in wanted if one not in there))
+
+
+def refuse_whole_suite(name: str, arms: Sequence[str]) -> NoReturn:
+    """A suite where one arm of it is wanted."""
+    each = " or ".join(f"`{name}:{one}`" for one in arms)
+    raise UserError(f"`{name}` is a suite; one side is one arm of it. Write {each}.")
 
 
 def _run_side(name: str) -> Side:
@@ -57,12 +74,7 @@ def _arm_side(name: str, folder: Path, arm: str) -> Side:
         raise UserError(f"`{name}`: {folder} has no arm `{arm}`.{did_you_mean(arm, _arms(folder))}")
     columns = "|".join(re.escape(column) for column in record["columns"])
     wanted = [one for one in record["runs"] if re.fullmatch(rf"{re.escape(arm)}-({columns})-s\d+-[0-9a-f]+", one)]
-    runs = [(path, run) for path, run in countable_runs(run_folders(folder), wanted) if run["arm"] == arm]
-    if not runs:
-        raise UserError(f"`{name}`: no complete run in {folder}; run the suite again, without --limit")
-    runs.sort(key=lambda one: (record["columns"].index(one[1]["column"]), one[1]["seed"]))
-    there = {run["id"] for _, run in runs}
-    return Side(name, _title(runs[0][1]), tuple(runs), tuple(one for one in wanted if one not in there))
+    return planned_side(name, folder, arm, record["columns"], wanted)
 
 
 def _records(folder: Path) -> list[Record]:

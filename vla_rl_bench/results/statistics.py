@@ -182,6 +182,23 @@ def over_seeds(rates: Sequence[float], confidence: float = CONFIDENCE) -> SeedSu
     return SeedSummary(centre, deviation, Interval(centre - half, centre + half), len(rates))
 
 
+def average_over_seeds(columns: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> Interval:
+    """The mean of the columns' means over seeds: columns are trained apart, so their variances add.
+
+    columns: one rate a seed, at least two, for each column.  Degrees of freedom after Satterthwaite (1946), rounded
+    down; with one column this is `over_seeds`.
+    """
+    n = len(columns)
+    centre = sum(mean(rates) for rates in columns) / n
+    terms = [(stdev(rates) ** 2 / len(rates), len(rates) - 1) for rates in columns]
+    total, spread = sum(v for v, _ in terms), sum(v**2 / degrees for v, degrees in terms)
+    if not spread:
+        return Interval(centre, centre)
+    degrees = math.floor(total**2 / spread + 1e-9)  # of equal variances it is whole, and may come out a hair below
+    half = t_quantile(degrees, confidence) * math.sqrt(total) / n
+    return Interval(centre - half, centre + half)
+
+
 @lru_cache(maxsize=1024)
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     """Student's two-sided quantile: 2.776 at 95% and 4 degrees of freedom."""

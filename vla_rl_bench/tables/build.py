@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.results.comparison import Outcomes, outcomes
 from vla_rl_bench.results.frame import protocols
-from vla_rl_bench.results.statistics import Cluster, Interval, clustered, paired_difference
+from vla_rl_bench.results.gaps import Gap, gap, gap_apart, joint_interval
+from vla_rl_bench.results.statistics import Cluster, Interval, clustered
 from vla_rl_bench.tables.model import Cell, Column, Delta, Measured, Row, Section, Table
 
 if TYPE_CHECKING:
@@ -125,17 +128,37 @@ def _delta(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str]) -> Delta
     minuend, subtrahend = (_index(suite, name) for name in pair)
     other = suite.arms[subtrahend]
     title = "Δ" if len(suite.table.delta) == 1 else f"Δ to {other.title or other.name}"
-    intervals = tuple(_gap_interval(episodes, suite, pair, column) for column in suite.columns)
-    return Delta(title, minuend, subtrahend, intervals)
+    gaps = [_gap(episodes, suite, pair, column) for column in suite.columns]
+
+    @cache
+    def joint(places: tuple[int, ...]) -> Interval | None:
+        """Bootstraps draw: once for each column and each mean."""
+        found = [gap for gap in (gaps[place] for place in places) if gap is not None]
+        return joint_interval(found) if found and len(found) == len(places) else None
+
+    intervals = tuple(joint((place,)) for place in range(len(gaps)))
+    return Delta(title, minuend, subtrahend, intervals, lambda places: joint(tuple(places)))
 
 
 def _index(suite: Suite, arm: str) -> int:
     return [other.name for other in suite.arms].index(arm)
 
 
-def _gap_interval(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str], column: str) -> Interval | None:
-    first, second = (_of(episodes, suite, arm, column) for arm in pair)
-    return None if first is None or second is None else paired_difference(by_start(first), by_start(second))
+def _gap(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str], column: str) -> Gap | None:
+    """The minuend's rate less the subtrahend's; None where either cell is empty."""
+    minuend, subtrahend = (_of(episodes, suite, arm, column) for arm in pair)
+    if minuend is None or subtrahend is None:
+        return None
+    first, second = (_whole(side) for side in (subtrahend, minuend))
+    if first is None or second is None:
+        return gap_apart(list(by_start(subtrahend).values()), list(by_start(minuend).values()))
+    return gap(first, second)
+
+
+def _whole(episodes: pd.DataFrame) -> Outcomes | None:
+    """None unless every seed played every start."""
+    played = episodes.groupby(["task", "start"])["seed"].nunique()
+    return outcomes(episodes) if (played == episodes["seed"].nunique()).all() else None
 
 
 def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[str, ...]:

@@ -20,26 +20,33 @@ _TITLES: dict[Shows, str] = {
 _NOTES: dict[Shows, str] = {
     "rates": "",
     "interval": (
-        "In brackets 95% intervals in %: Wilson's, at the number of episodes that clustering by start leaves; "
-        "differences are paired by start."
+        "In brackets 95% intervals in %: Wilson's, at the number of episodes that clustering by start leaves; of "
+        "differences {}."
     ),
     "counts": (
         "Successes/episodes over all seeds, with 95% intervals in %: Wilson's, at the number of episodes that "
-        "clustering by start leaves; differences are paired by start."
+        "clustering by start leaves; of differences {}."
     ),
-    "seeds": "Mean over seeds ± sample standard deviation between seeds, with Student's 95% interval, in %.",
+    "seeds": (
+        "Mean over seeds ± sample standard deviation between seeds, with Student's 95% interval, in %; of differences "
+        "the interval {}."
+    ),
 }
+
+
+def _note(table: Table, shows: Shows) -> str:
+    return _NOTES[shows].format("over other seeds and starts" if table.seeds > 1 else "paired by start")
 
 
 def showing(table: Table, shows: Shows) -> Table:
     """The same table with other figures in it: counts and intervals, or means over seeds."""
     title, label = table.title + _TITLES[shows], f"{table.label}-{shows}"
-    return replace(table, shows=shows, title=title, label=label, notes=(_NOTES[shows],))
+    return replace(table, shows=shows, title=title, label=label, notes=(_note(table, shows),))
 
 
 def shown_as(table: Table, shows: Shows) -> Table:
     """The table itself with other figures in its cells, under all its notes; published cells have only their rate."""
-    note = (_NOTES[shows],) if table.seeds and _NOTES[shows] else ()
+    note = (_note(table, shows),) if table.seeds and shows != "rates" else ()
     return replace(table, shows=shows, notes=(*table.notes, *note))
 
 
@@ -83,10 +90,11 @@ def _seeds(value: Value, signed: bool) -> str:
         return _rate(value, signed)
     summary = over_seeds([float(rate) for rate in value.by_seed])
     figure = _points(sum(value.by_seed, Fraction()) / len(value.by_seed), signed)
-    if summary.deviation is None or summary.interval is None:
+    interval = (value.interval if signed else value.over_seeds) or summary.interval
+    if summary.deviation is None or interval is None:
         return figure
     floor = -1.0 if signed else 0.0
-    possible = Interval(max(floor, summary.interval.low), min(1.0, summary.interval.high))
+    possible = Interval(max(floor, interval.low), min(1.0, interval.high))
     return f"{figure} ± {_points(Fraction(summary.deviation), False)} {_interval(possible, signed)}"
 
 

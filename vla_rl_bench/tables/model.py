@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-from vla_rl_bench.results.statistics import Clustered, Interval, square_and_add
+from vla_rl_bench.results.statistics import Clustered, Interval, average_over_seeds, square_and_add
 
 Shows = Literal["rates", "interval", "counts", "seeds"]
 
@@ -101,7 +101,8 @@ class Value:
     """What stands in one place of the table: a rate or a difference, how sure it is, and what each seed gave.
 
     counts: successes and episodes where it is a rate of our own.  source: where it is printed, if it is published.
-    mark: of a footnote that what it derives from has.
+    over_seeds: of a mean over columns, how far other seeds would move it.  mark: of a footnote on it, or on what it
+    derives from.
     """
 
     exact: Fraction
@@ -110,6 +111,7 @@ class Value:
     counts: tuple[int, int] | None = None
     source: str = ""
     mark: str = ""
+    over_seeds: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -213,4 +215,7 @@ def _mean(values: list[Value | None]) -> Value | None:
     by_seed = zip(*(value.by_seed for value in present), strict=True) if len(seeds) == 1 else ()
     exact = share * sum((value.exact for value in present), Fraction())
     mark = next((value.mark for value in present if value.mark), "")
-    return Value(exact, interval, tuple(share * sum(rates, Fraction()) for rates in by_seed), mark=mark)
+    rates = [[float(rate) for rate in value.by_seed] for value in present]
+    seeded = average_over_seeds(rates) if all(len(column) > 1 for column in rates) else None
+    means = tuple(share * sum(rates, Fraction()) for rates in by_seed)
+    return Value(exact, interval, means, mark=mark, over_seeds=seeded)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 
-from vla_rl_bench.results.bootstrap import paired_bootstrap
-from vla_rl_bench.results.statistics import Interval, clustered, newcombe, square_and_add
+from vla_rl_bench.results.gaps import Gap, gap_apart, joint_interval
+from vla_rl_bench.results.statistics import Cluster, Interval, clustered
 from vla_rl_bench.tables.beside import beside
 from vla_rl_bench.tables.model import Cell, Column, Delta, Measured, Row, Section, Shows, Table
 from vla_rl_bench.tables.published import PublishedTable
@@ -62,61 +62,39 @@ def _cell(sheet: Sheet, task: str, model: str) -> Cell:
     done = sheet.cell(task, model)
     if not done:
         return None
-    pooled = clustered((int(success), 1) for success in done.values())
+    pooled = clustered(_singly(done))
     mark = FEWER if len(done) < sheet.plan.trials else ""
     return Measured(pooled, (Fraction(pooled.successes, pooled.n),), mark)
 
 
 def _delta(sheet: Sheet, pair: tuple[str, str]) -> Delta:
     plan = sheet.plan
-    gaps = [_Gap(sheet.cell(task, pair[0]), sheet.cell(task, pair[1]), plan.paired) for task in plan.tasks]
+    gaps = [_gap(sheet, task, pair) for task in plan.tasks]
     minuend, subtrahend = (plan.models.index(model) for model in pair)
     title = "Δ" if len(plan.delta) == 1 else f"Δ to {pair[1]}"
-    intervals = tuple(_interval([gap]) for gap in gaps)
-    return Delta(title, minuend, subtrahend, intervals, lambda places: _interval([gaps[place] for place in places]))
+    intervals = tuple(_joint([gap]) for gap in gaps)
+    return Delta(title, minuend, subtrahend, intervals, lambda places: _joint([gaps[place] for place in places]))
 
 
-@dataclass(frozen=True)
-class _Gap:
-    """One task: round -> success, of the model and of the one that is taken from it."""
-
-    first: dict[int, bool]
-    second: dict[int, bool]
-    planned_pairs: bool
-
-    @property
-    def known(self) -> bool:
-        return bool(self.first and self.second)
-
-    @property
-    def paired(self) -> bool:
-        """Both did the same rounds, as the plan has them in pairs."""
-        return self.planned_pairs and self.first.keys() == self.second.keys()
-
-    @property
-    def by_round(self) -> list[float]:
-        return [float(success) - float(self.second[number]) for number, success in self.first.items()]
-
-    @property
-    def rate(self) -> float:
-        return _mean(self.first) - _mean(self.second)
-
-    def apart(self) -> Interval:
-        return newcombe((sum(self.first.values()), len(self.first)), (sum(self.second.values()), len(self.second)))
-
-
-def _mean(side: dict[int, bool]) -> float:
-    return sum(side.values()) / len(side)
-
-
-def _interval(gaps: Sequence[_Gap]) -> Interval | None:
-    """Of the mean difference over tasks: the paired bootstrap over rounds, or Newcombe's for independent trials."""
-    if not gaps or not all(gap.known for gap in gaps):
+def _gap(sheet: Sheet, task: str, pair: tuple[str, str]) -> Gap | None:
+    """Paired where both models did the same rounds, as the plan has them in pairs; None where one did none."""
+    minuend, subtrahend = (sheet.cell(task, model) for model in pair)
+    if not minuend or not subtrahend:
         return None
-    if all(gap.paired for gap in gaps):
-        return paired_bootstrap([gap.by_round for gap in gaps])
-    alone = ((gap, paired_bootstrap([gap.by_round]) if gap.paired else gap.apart()) for gap in gaps)
-    return square_and_add((1 / len(gaps), gap.rate, interval) for gap, interval in alone)
+    apart = gap_apart(_singly(subtrahend), _singly(minuend))
+    if not sheet.plan.paired or minuend.keys() != subtrahend.keys():
+        return apart
+    by_round = tuple(float(success) - float(subtrahend[number]) for number, success in minuend.items())
+    return replace(apart, by_start=by_round)
+
+
+def _singly(done: dict[int, bool]) -> list[Cluster]:
+    return [(int(success), 1) for success in done.values()]
+
+
+def _joint(gaps: Sequence[Gap | None]) -> Interval | None:
+    known = [gap for gap in gaps if gap is not None]
+    return joint_interval(known) if known and len(known) == len(gaps) else None
 
 
 def _notes(sheet: Sheet, shows: Shows) -> Iterator[str]:
@@ -157,12 +135,8 @@ def _fewer(sheet: Sheet) -> Iterator[str]:
 
 def _how_paired(sheet: Sheet) -> str:
     plan = sheet.plan
-    gaps = [
-        _Gap(sheet.cell(task, first), sheet.cell(task, second), plan.paired)
-        for first, second in plan.delta
-        for task in plan.tasks
-    ]
-    kinds = Counter(gap.paired for gap in gaps if gap.known)
+    gaps = [_gap(sheet, task, pair) for pair in plan.delta for task in plan.tasks]
+    kinds = Counter(gap.by_start is not None for gap in gaps if gap is not None)
     apart = "Newcombe's, for independent trials"
     if not kinds[True]:
         return apart
