@@ -54,7 +54,8 @@ def _separate_file(folder: Path) -> Path:
         raise UserError(f"{folder}: more than one proprioception projector ({names}); leave the one that is meant")
     raise UserError(
         f"{folder}: proprioception is fed, but neither the weights have `{PREFIX}*` nor is there a file `{PATTERN}`. "
-        "Copy it there, or set policy.proprio: false where the checkpoint was trained without"
+        "Copy it there, or set policy.proprio: false where the checkpoint was trained without; to fine-tune it with, "
+        f"begin with fresh weights: python -m vla_rl_bench_openvla_oft.projector {folder}"
     )
 
 
