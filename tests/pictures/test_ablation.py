@@ -145,7 +145,7 @@ def test_the_table_beside_the_picture_holds_every_point(tmp_path: Path) -> None:
 def test_runs_without_recorded_seconds_are_drawn_by_what_they_have(tmp_path: Path) -> None:
     suite = ablated_suite(seeds=[0, 1], columns=["goal"])
     found = read(write_ablated(tmp_path, suite, timed=False), suite)
-    assert curves(found, suite, "goal", "cpu_seconds") == {}
+    assert curves(found, suite, "goal", "cpu_seconds") == curves(found, suite, "goal", "trajectories") == {}
     assert curves(found, suite, "goal", "iteration").keys() == {"sft-rl", "sft-rl.heat-0"}
     assert len(draw_ablation(tmp_path, suite)) == 2
 
