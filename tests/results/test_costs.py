@@ -42,6 +42,8 @@ def test_costs_add_up_in_the_order_of_iterations() -> None:
     assert found == {0: Cost(0, 0.0), 1: Cost(8, 2.5), 2: Cost(20, 5.0)}
 
 
-def test_seconds_that_were_not_recorded_are_not_made_up() -> None:
+def test_what_was_not_recorded_is_not_made_up() -> None:
     found = costs([{"iteration": 1, "trajectories": 8}, record(2, 0)])
     assert (found[1], found[2]) == (Cost(8, None), Cost(16, None))
+    assert costs([{"iteration": 1}])[1] == Cost(None, None)
+    assert costs([{"iteration": 1, "trajectories": float("nan"), "cpu_seconds": float("nan")}])[1] == Cost(None, None)

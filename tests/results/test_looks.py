@@ -49,7 +49,7 @@ def test_one_seed_speaks_of_these_policies_only() -> None:
 
 
 def test_of_equal_recipes_few_are_called_different_however_many_are_looked_at() -> None:
-    """10 ablations of five variants that are worth the same: in about one in twenty, at most, is one told from noise."""
+    """10 ablations of five variants that are worth the same: at most one in twenty has one told from noise."""
     draw = np.random.default_rng(4)
     wrong = sum(any(told(compared(0.5, 0.5, 4, draw, spread=0.1), 5) == "yes" for _ in range(5)) for _ in range(10))
     assert wrong <= 2

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 SUITE = Path(__file__).parent / "small.yaml"
 AXES = ["tricks.dynamic-sampling=on,off", "tricks.temperature.value=1.0,1.6"]
+QUICK = ["sft.steps=30", "rl.groups=2", "evaluation.per_task=2", "evaluation.sampling=[greedy]"]
 OFF, COLD, WARM = "sft-rl.dynamic-sampling-off", "sft-rl.temperature.value-1.0", "sft-rl.temperature.value-1.3"
 BOTH = "sft-rl.dynamic-sampling-off.temperature.value-1.0"
 REPORTS = ("ablation.json", "ablation.md", "ablation.tex", "ablation_curves.csv", "ablation_curves.png")
@@ -56,7 +57,7 @@ def results(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ablation that nothing happened to."""
-    return ablate(SUITE, AXES, out=tmp_path_factory.mktemp("whole"), jobs=1)
+    return ablate(SUITE, AXES, QUICK, out=tmp_path_factory.mktemp("whole"), jobs=1)
 
 
 def test_what_arms_share_is_computed_once(whole: Path) -> None:
@@ -74,7 +75,7 @@ def test_killed_and_resumed_it_runs_only_what_is_missing(whole: Path, tmp_path: 
         "from tests.suite.die import arm\n"
         "from vla_rl_bench.suite.ablation import ablate\n"
         "arm('vla_rl_bench.engine.grpo:iterate', 5)\n"
-        f"ablate({str(SUITE)!r}, {AXES!r}, out=Path({str(tmp_path)!r}), jobs=1)\n"
+        f"ablate({str(SUITE)!r}, {AXES!r}, {QUICK!r}, out=Path({str(tmp_path)!r}), jobs=1)\n"
     )
     surroundings = os.environ | {"OMP_NUM_THREADS": "1"}
     died = subprocess.run([sys.executable, "-c", script], env=surroundings, capture_output=True, check=False)
@@ -82,7 +83,7 @@ def test_killed_and_resumed_it_runs_only_what_is_missing(whole: Path, tmp_path: 
     folder = tmp_path / "small"
     before = times(folder)
     assert not (folder / "ablation.md").exists()
-    assert ablate(SUITE, AXES, out=tmp_path, jobs=1) == folder
+    assert ablate(SUITE, AXES, QUICK, out=tmp_path, jobs=1) == folder
     assert executed(before, times(folder)) == [OFF, COLD]
     assert results(folder) == results(whole)
     for name in ("ablation.md", "ablation.tex"):
@@ -94,18 +95,18 @@ def test_asked_again_it_only_writes_its_reports_again(whole: Path) -> None:
     contents = {name: (whole / name).read_bytes() for name in REPORTS}
     for name in REPORTS:
         (whole / name).unlink()
-    ablate(SUITE, AXES, out=whole.parent, jobs=1)
+    ablate(SUITE, AXES, QUICK, out=whole.parent, jobs=1)
     assert executed(before, times(whole)) == []
     assert {name: (whole / name).read_bytes() for name in REPORTS} == contents
 
 
 def test_asked_for_more_it_runs_only_that(tmp_path: Path) -> None:
     """First the suite; then an ablation of it; then one more value, one more arm, and everything crossed."""
-    folder = run(SUITE, out=tmp_path, jobs=1)
+    folder = run(SUITE, QUICK, out=tmp_path, jobs=1)
 
     def runs_of(axes: list[str], *, path: Path = SUITE, grid: bool = False) -> list[str]:
         before = times(folder)
-        ablate(path, axes, out=tmp_path, jobs=1, grid=grid)
+        ablate(path, axes, QUICK, out=tmp_path, jobs=1, grid=grid)
         return executed(before, times(folder))
 
     assert runs_of([AXES[1]]) == [COLD]

@@ -19,13 +19,13 @@ from vla_rl_bench.pictures.style import (
     INK,
     LEFT,
     End,
+    as_png,
     band,
     dashed_levels,
     dress,
     head,
     label_ends,
     percent,
-    png,
     values,
 )
 from vla_rl_bench.results.frame import episodes_frame, metrics_frame, run_folders
@@ -65,7 +65,7 @@ def draw_ablation(folder: Path, suite: Suite, run_ids: Collection[str] | None = 
     if not found:
         return []
     picture, table = folder / "ablation_curves.png", folder / "ablation_curves.csv"
-    write_bytes(picture, png(figure(found, suite)))
+    write_bytes(picture, as_png(figure(found, suite)))
     write_text(table, as_csv(found))
     return [picture, table]
 

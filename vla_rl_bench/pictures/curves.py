@@ -17,13 +17,13 @@ from vla_rl_bench.pictures.style import (
     INK,
     LEFT,
     End,
+    as_png,
     band,
     dashed_levels,
     dress,
     head,
     label_ends,
     percent,
-    png,
     values,
 )
 from vla_rl_bench.results.frame import episodes_frame, metrics_frame, run_folders
@@ -68,7 +68,7 @@ def draw_curves(
     if not any(panels.values()):
         return None
     target = path or folder / "curves.png"
-    write_bytes(target, png(_figure(panels, suite.title or suite.name, len(suite.seeds))))
+    write_bytes(target, as_png(_figure(panels, suite.title or suite.name, len(suite.seeds))))
     return target
 
 

@@ -14,6 +14,7 @@ from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.pictures.points import held_out
 from vla_rl_bench.results.costs import Cost, costs
 from vla_rl_bench.results.statistics import over_seeds
+from vla_rl_bench.results.store import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +104,9 @@ def _by_seed(found: Sequence[Sample], measure: Measure) -> Iterator[tuple[list[f
 
 
 def _costs(metrics: pd.DataFrame) -> dict[tuple[str, str, int], dict[int, Cost]]:
-    groups = metrics.groupby(["arm", "column", "seed"])
-    return {
-        (str(arm), str(column), int(seed)): costs(lines.to_dict("records")) for (arm, column, seed), lines in groups
-    }
+    """By arm, column and seed."""
+    by_run: dict[tuple[str, str, int], list[Record]] = {}
+    for line in metrics.to_dict("records"):
+        record = {str(key): value for key, value in line.items()}
+        by_run.setdefault((record["arm"], record["column"], record["seed"]), []).append(record)
+    return {place: costs(records) for place, records in by_run.items()}

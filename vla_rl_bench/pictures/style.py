@@ -126,7 +126,8 @@ def head(figure: Figure, title: str, subtitle: str, left: float) -> None:
     figure.text(left, 1 - 0.52 / height, subtitle, fontsize=8, color=GREY)
 
 
-def png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """The same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})  # the version would change the bytes
     return buffer.getvalue()

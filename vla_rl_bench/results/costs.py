@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,13 +13,12 @@ _ENVIRONMENT = ("stepping", "rendering", "reset")
 
 @dataclass(frozen=True)
 class Cost:
-    """trajectories: rolled out for the batches, those of rejected groups included.
+    """None where an iteration did not record it.  SFT and evaluation are in neither.
 
-    cpu_seconds: of rollouts and updates; None where one iteration did not record them.  SFT and evaluation are in
-    neither.
+    trajectories: rolled out for the batches, those of rejected groups included.  cpu_seconds: of rollouts and updates.
     """
 
-    trajectories: int = 0
+    trajectories: int | None = 0
     cpu_seconds: float | None = 0.0
 
 
@@ -27,9 +27,9 @@ def costs(metrics: Iterable[Record]) -> dict[int, Cost]:
     spent = Cost()
     found = {0: spent}
     for record in sorted(metrics, key=lambda record: int(record["iteration"])):
-        seconds = cpu_seconds(record)
-        total = None if seconds is None or spent.cpu_seconds is None else spent.cpu_seconds + seconds
-        spent = Cost(spent.trajectories + int(record.get("trajectories") or 0), total)
+        trajectories = _sum(spent.trajectories, record.get("trajectories"))
+        seconds = _sum(spent.cpu_seconds, cpu_seconds(record))
+        spent = Cost(None if trajectories is None else int(trajectories), seconds)
         found[int(record["iteration"])] = spent
     return found
 
@@ -45,6 +45,11 @@ def cpu_seconds(record: Record) -> float | None:
         return None
     workers = 0.0 if _in_process(record) else sum(cpu.get(name, 0.0) for name in _ENVIRONMENT)
     return float(cpu["trainer"]) + workers
+
+
+def _sum(before: float | None, more: float | None) -> float | None:
+    """more: not a number where a table of several runs had to fill a gap."""
+    return None if before is None or more is None or math.isnan(more) else before + more
 
 
 def _in_process(record: Record) -> bool:

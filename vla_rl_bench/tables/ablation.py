@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HEADER = ("success %", "Δ", "95% interval", "told from noise")
 AVERAGE = "Average"
+NAMED = 4  # differences that a sentence still lists
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,12 @@ def _in_words(table: AblationTable, looks: int, suite: Suite) -> Iterator[str]:
     if not found:
         return
     here = f"the {len(found)} differences here" if len(found) > 1 else "one difference here"
-    told, alone = (_that_are(found, words) for words in ("yes", "if alone"))
-    yield f"Of {here}, {told or 'none'} can be told from noise." + (
-        f" Looked at alone, so could {alone}." if alone else ""
-    )
+    told, alone, policies = (_that_are(found, words) for words in ("yes", "if alone", "these policies"))
+    yield f"Of {here}, {told or 'none'} can be told from noise, whatever the seed."
+    if policies:
+        yield f"For the policies at hand only: {policies}."
+    if alone:
+        yield f"Looked at alone: {alone}."
     if len(suite.seeds) > 1:
         yield (
             "Δ: points above the full recipe, paired by seed and start; its 95% interval is for other seeds and other "
@@ -208,9 +211,9 @@ def _in_words(table: AblationTable, looks: int, suite: Suite) -> Iterator[str]:
 
 
 def _that_are(found: Sequence[tuple[str, Line]], words: Told) -> str:
-    """``2 (a=1 on object, -4.0; b=off on Average, +3.0)``, or nothing."""
+    """``2 (a=1 on object, −4.0; b=off on Average, +3.0)``; many are only counted, and none is nothing."""
     those = [f"{line.title} on {column}, {line.texts[1]}" for column, line in found if line.texts[3] == words]
-    return f"{len(those)} ({'; '.join(those)})" if those else ""
+    return f"{len(those)} ({'; '.join(those)})" if 0 < len(those) <= NAMED else str(len(those) or "")
 
 
 # -- how it is set
