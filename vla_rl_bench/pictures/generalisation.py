@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import MAIN, UNSEEN, ArmConfig, Suite
-from vla_rl_bench.pictures.style import COLOURS, DPI, FAINT, GREY, INK, png
+from vla_rl_bench.pictures.style import COLOURS, DPI, FAINT, GREY, INK, as_png
 from vla_rl_bench.results.frame import episodes_frame, run_folders
 from vla_rl_bench.results.store import write_bytes
 
@@ -48,7 +48,7 @@ def draw_generalisation(
     if not any(panels.values()):
         return None
     target = path or folder / "generalisation.png"
-    write_bytes(target, png(_figure(panels, suite)))
+    write_bytes(target, as_png(_figure(panels, suite)))
     return target
 
 
