@@ -1,8 +1,7 @@
 """A suite's finished folder -> what is committed of it: ``python results/publish.py runs/NAME results/PLACE``.
 
-Tables, pictures and the resolved suite as they are, and ``records.tar.gz`` with what each run recorded (``run.json``,
-``episodes.jsonl``, ``metrics.jsonl``), without policies.  Unpacked under ``runs/NAME``, the records give the same tables
-again; the same runs give the same bytes.
+Tables, pictures and the resolved suite as they are, and ``records.tar.gz`` with what each run recorded, without policies.
+Unpacked under ``runs/NAME``, the records give the same tables again; the same runs give the same bytes.
 """
 
 from __future__ import annotations
