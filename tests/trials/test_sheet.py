@@ -82,6 +82,7 @@ def test_letters_hide_names_and_depend_on_the_seed() -> None:
         ({"delta": ((OURS, "OpenVLA"),)}, "no model `OpenVLA` in the plan. Did you mean `OpenVLA-OFT`?"),
         ({"delta": ((OURS, OURS),)}, "a model has no difference to itself"),
         ({"trials": 0}, "trials"),
+        ({"protocol": "two\nlines"}, "must be one line"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, object], what: str) -> None:

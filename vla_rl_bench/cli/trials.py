@@ -146,7 +146,10 @@ def undo(sheet: SheetArgument) -> None:
 
 
 def key(sheet: SheetArgument) -> None:
-    """Say which model is A and which B in a blind sheet: for who starts the models, not for who judges."""
+    """Say which model is A and which B.
+
+    For the one who starts the models in blind trials, not for the one who judges.
+    """
     from vla_rl_bench.trials.keeping import read
     from vla_rl_bench.trials.sheet import letters
 
@@ -164,7 +167,11 @@ def table(
     ] = None,
     notes: NotesOption = None,
 ) -> None:
-    """Print what the sheet says now: models as rows, tasks as columns, their mean, differences."""
+    """Print the sheet's table as it is now.
+
+    Models are rows, tasks columns, then their mean; differences stand under their models. A cell without trials is
+    empty, one with fewer than planned is marked.
+    """
     from vla_rl_bench import catalog, entries
     from vla_rl_bench.tables.companion import write_notes
     from vla_rl_bench.tables.reference import find_published

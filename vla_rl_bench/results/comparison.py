@@ -13,14 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.bootstrap import (
-    interquartile_mean,
-    paired_bootstrap,
-    stratified_bootstrap,
-    stratified_difference,
-)
+from vla_rl_bench.results.bootstrap import interquartile_mean, paired_bootstrap
 from vla_rl_bench.results.crossed import Estimate, average, crossed_difference
 from vla_rl_bench.results.mcnemar import PairedTest, sign_flips, whole_gaps
+from vla_rl_bench.results.robust import seeds_difference, seeds_interval
 from vla_rl_bench.results.statistics import Cluster, Clustered, Interval, clustered, difference, square_and_add
 
 if TYPE_CHECKING:
@@ -185,8 +181,8 @@ def _robust(columns: Sequence[tuple[str, Outcomes, Outcomes]]) -> Robust:
     paired = all(one.seeds == other.seeds for _, one, other in columns)
     return Robust(
         first=means[0],
-        first_interval=stratified_bootstrap(first),
+        first_interval=seeds_interval(first),
         second=means[1],
-        second_interval=stratified_bootstrap(second),
-        interval=stratified_difference(first, second, paired=paired),
+        second_interval=seeds_interval(second),
+        interval=seeds_difference(first, second, paired=paired),
     )

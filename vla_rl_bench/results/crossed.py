@@ -86,7 +86,7 @@ def crossed_difference(first: Array, second: Array, *, paired: bool) -> Estimate
     by_start = steadied(second.mean(axis=0) - first.mean(axis=0))
     starts = float(by_start.var(ddof=1)) / len(by_start) - sum(side.residual for side in sides)
     terms = [(side.seeds, float(side.n_seeds - 1)) for side in sides]
-    return Estimate(gap, sum(side.seeds for side in sides), max(0.0, starts), _satterthwaite(terms))
+    return Estimate(gap, sum(side.seeds for side in sides), max(0.0, starts), satterthwaite(terms))
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate:
@@ -96,11 +96,11 @@ def average(estimates: Sequence[Estimate]) -> Estimate:
         difference=sum(one.difference for one in estimates) / n,
         seeds=sum(one.seeds for one in estimates) / n**2,
         starts=sum(one.starts for one in estimates) / n**2,
-        degrees=_satterthwaite([(one.seeds, one.degrees) for one in estimates]),
+        degrees=satterthwaite([(one.seeds, one.degrees) for one in estimates]),
     )
 
 
-def _satterthwaite(terms: Sequence[tuple[float, float]]) -> float:
+def satterthwaite(terms: Sequence[tuple[float, float]]) -> float:
     """The degrees of freedom of a sum of independent variances (1946): terms are (variance, its degrees)."""
     total = sum(variance for variance, _ in terms)
     spread = sum(variance**2 / degrees for variance, degrees in terms)

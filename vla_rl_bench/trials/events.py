@@ -49,7 +49,7 @@ class Plan(_Event):
     paired: bool = True
     delta: tuple[tuple[Name, Name], ...] = ()
     seed: Annotated[int, Field(ge=0)] = 0
-    protocol: str = ""
+    protocol: Annotated[str, AfterValidator(_printable)] = ""
     time: AwareDatetime
 
     @model_validator(mode="after")

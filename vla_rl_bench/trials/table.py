@@ -138,7 +138,7 @@ def _how_paired(sheet: Sheet) -> str:
     gaps = [_gap(sheet, task, pair) for pair in plan.delta for task in plan.tasks]
     kinds = Counter(gap.by_start is not None for gap in gaps if gap is not None)
     apart = "Newcombe's, for independent trials"
-    if not kinds[True]:
+    if not kinds[True] and (kinds[False] or not plan.paired):
         return apart
     paired = "the bootstrap's, paired by round"
     return f"{paired}; where the rounds are not the same, {apart}" if kinds[False] else paired
