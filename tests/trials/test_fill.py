@@ -8,17 +8,16 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from tests.trials.made_up import OFT, OURS, fill_in, made_up_sheet
-from vla_rl_bench.cli.main import main
 from vla_rl_bench.trials import terminal
 from vla_rl_bench.trials.keeping import read
 from vla_rl_bench.trials.screen import KEYS
@@ -27,31 +26,35 @@ from vla_rl_bench.trials.sheet import letters, slots
 PATIENCE = 30  # seconds
 
 
-def play(arguments: list[str]) -> NoReturn:
-    """The command, on the terminal that this process has got; nothing of the tests goes on in it."""
-    try:
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
-        code = main(arguments)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    finally:
-        os._exit(70)
+PLAY = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from vla_rl_bench.cli.main import main
+from vla_rl_bench.trials import terminal
+terminal.PAUSE = float(sys.argv[1])
+sys.exit(main(["trials", "fill", *sys.argv[2:]]))
+"""
 
 
 class Person:
-    """Someone at a terminal.  screen: what was shown since the last key."""
+    """Someone at a terminal of their own, and the command in an interpreter of its own.
 
-    def __init__(self, *arguments: str, afresh: bool = False) -> None:
-        """afresh: in a new interpreter, as from a shell; otherwise in a copy of this one, which is there at once."""
+    screen: what was shown since the last key.
+    """
+
+    def __init__(self, *arguments: str) -> None:
         self.screen = ""
         self._text = codecs.getincrementaldecoder("utf-8")()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = "xterm"
-            if afresh:
-                os.execv(sys.executable, [sys.executable, "-m", "vla_rl_bench", "trials", "fill", *arguments])
-            play(["trials", "fill", *arguments])
+        self.fd, terminal_fd = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PLAY, str(terminal.PAUSE), *arguments],
+            stdin=terminal_fd,
+            stdout=terminal_fd,
+            stderr=terminal_fd,
+            env=os.environ | {"TERM": "xterm"},
+            start_new_session=True,
+        )
+        os.close(terminal_fd)
 
     def sees(self, text: str) -> str:
         """Waits until `text` is there -> the whole screen, as text."""
@@ -70,13 +73,9 @@ class Person:
 
     def ends(self) -> int:
         """-> the exit code, or minus the signal."""
-        try:
-            while text := self._read():
-                self.screen += text
-        finally:
-            _, status = os.waitpid(self.pid, 0)
-            self.pid = 0
-        return os.waitstatus_to_exitcode(status)
+        while text := self._read():
+            self.screen += text
+        return self.process.wait()
 
     def _read(self) -> str:
         try:
@@ -85,9 +84,8 @@ class Person:
             return ""
 
     def leaves(self) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self.process.kill()
+        self.process.wait()
         os.close(self.fd)
 
 
@@ -110,8 +108,8 @@ def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(terminal, "PAUSE", 0.02)
 
 
-def at(people: list[Person], *arguments: object, afresh: bool = False) -> Person:
-    people.append(Person(*map(str, arguments), afresh=afresh))
+def at(people: list[Person], *arguments: object) -> Person:
+    people.append(Person(*map(str, arguments)))
     people[-1].sees(KEYS)
     return people[-1]
 
@@ -122,7 +120,7 @@ def outcomes(sheet: Path) -> list[str]:
 
 def test_a_person_fills_in_a_sheet_stops_and_goes_on(sheet: Path, people: list[Person]) -> None:
     planned = list(slots(read(sheet).plan))
-    person = at(people, sheet, afresh=True)
+    person = at(people, sheet)
     assert "Real robot: 0 of 12 trials" in person.screen and "Protocol: clean table" in person.screen
     assert f"NEXT   {planned[0].task}, round 1 of 3" in person.screen and f"MODEL  {planned[0].model}" in person.screen
     shown = person.hits("s")
@@ -212,7 +210,7 @@ def test_however_it_ends_the_trials_are_there(sheet: Path, people: list[Person],
     if how == "control-c":
         os.write(person.fd, b"\x03")
     else:
-        os.kill(person.pid, signal.SIGHUP if how == "hangup" else signal.SIGKILL)
+        os.kill(person.process.pid, signal.SIGHUP if how == "hangup" else signal.SIGKILL)
     code = person.ends()
     assert code == 130 if how == "control-c" else code < 0
     assert "Traceback" not in person.screen

@@ -198,7 +198,7 @@ def keep_entering(path: Path) -> None:
 
 def test_a_killed_process_loses_no_trial_that_it_acknowledged(tmp_path: Path) -> None:
     path = made_up_sheet(tmp_path / "s", trials=500)
-    process = multiprocessing.get_context("fork").Process(target=keep_entering, args=(path,))
+    process = multiprocessing.get_context("spawn").Process(target=keep_entering, args=(path,))
     process.start()
     while not (tmp_path / "acknowledged").exists() or not (tmp_path / "acknowledged").read_text():
         pass
