@@ -8,10 +8,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.report.folders import STARTS, made_up_folder, solves
 from tests.report.reading import Page, loads, page_of
 from tests.results.made_up import made_up_suite, run_id
+from vla_rl_bench.cli.main import main
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.report import embed
 from vla_rl_bench.report.sources import find
@@ -118,6 +120,27 @@ def test_provenance_tells_runs_apart(folder: Path) -> None:
     assert facts["torch"] == "1 (4 runs); 2 (8 runs)"
     assert "recipe.rl.tricks.temperature.value" in facts
     assert run_id("sft-rl", "goal", 2) in page.words
+
+
+def test_verdicts_are_those_of_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "told from noise, for other seeds and starts too" in Page(page_of(folder)).words
+    assert main(["compare", f"{folder}:sft", f"{folder}:sft-rl", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["told_apart"] == "recipes"
+
+
+def test_texts_of_other_commands_stand_on_the_page(folder: Path) -> None:
+    table = "| Recipe | % |\n|:--|--:|\n| *object* | |\n| full | 50.0 |\n| - off <x> | 40.0 |"
+    (folder / "ablation.md").write_text(f"**Made up: ablation**\n\n{table}\n\nNote **bold**, `code`, [word](x.md).\n")
+    (folder / "alone.md").write_text("not shown")
+    Image.new("RGB", (4, 4)).save(folder / "pushcut.png")
+    (folder / "pushcut.md").write_text("# Strategies\n\n![shares](pushcut.png)\n\n- one\n- two\n")
+    html = page_of(folder)
+    page = Page(html)
+    assert [["Recipe", "%"], ["object"], ["full", "50.0"], ["off <x>", "40.0"]] in page.tables
+    assert "<b>bold</b>, <code>code</code>, word." in html
+    assert "not shown" not in page.words
+    assert [one["alt"] for one in page.all("img")] == ["shares"]
+    assert (page.open, page.stray, loads(html)) == ([], [], [])
 
 
 def test_same_results_same_bytes(folder: Path) -> None:
