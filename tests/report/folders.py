@@ -56,7 +56,10 @@ def made_up_folder(folder: Path, suite: Suite | None = None) -> Path:
                     timings=TIMINGS | ({"rl_seconds": 3.0} if arm.rl else {}),
                     environment=ENVIRONMENT,
                     versions={"git": "abc", "torch": "2" if seed else "1"},
-                    recipe={"seed": seed, "rl": {"tricks": [{"name": "temperature", "value": 1.6}]}},
+                    recipe={
+                        "seed": seed,
+                        "rl": {"tricks": [{"name": "temperature", "value": 1.6}]} if arm.rl else None,
+                    },
                 )
     write_json(folder / "suite.json", as_dict(suite) | {"runs": run_ids(suite), "limited": False})
     return folder

@@ -12,8 +12,7 @@ import pytest
 from tests.report.folders import STARTS, made_up_folder, solves
 from tests.report.reading import Page, loads, page_of
 from tests.results.made_up import made_up_suite, run_id
-from vla_rl_bench.errors import UserError
-from vla_rl_bench.report import embed
+from vla_rl_bench.cli.main import main
 from vla_rl_bench.report.sources import find
 from vla_rl_bench.tables.figures import figures
 from vla_rl_bench.tables.report import suite_tables
@@ -120,22 +119,11 @@ def test_provenance_tells_runs_apart(folder: Path) -> None:
     assert run_id("sft-rl", "goal", 2) in page.words
 
 
+def test_verdicts_are_those_of_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "told from noise, for other seeds and starts too" in Page(page_of(folder)).words
+    assert main(["compare", f"{folder}:sft", f"{folder}:sft-rl", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["told_apart"] == "recipes"
+
+
 def test_same_results_same_bytes(folder: Path) -> None:
     assert page_of(folder) == page_of(folder)
-
-
-def test_pictures_that_lie_there_are_shown_as_far_as_there_is_room(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    png = bytes.fromhex("89504e470d0a1a0a") + bytes(3000)
-    (folder / "generalisation.png").write_bytes(png[:200])
-    (folder / "zoom.png").write_bytes(png)
-    (folder / "curves.png").write_bytes(png[:200])  # drawn anew
-    assert [one["alt"] for one in Page(page_of(folder)).all("img")] == ["Unseen tasks against seen ones", "zoom"]
-    monkeypatch.setattr(embed, "ROOM", 3000)
-    page = Page(page_of(folder))
-    assert [one["alt"] for one in page.all("img")] == ["Unseen tasks against seen ones"]
-    assert "Left out, so that the page stays below 20 MB: zoom.png." in page.words
-    monkeypatch.setattr(embed, "MAX_BYTES", 30_000)
-    with pytest.raises(UserError, match="name fewer suites"):
-        page_of(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.errors import EnvironmentFailure, UserError
@@ -62,8 +63,8 @@ def _film(evidence: Evidence, run_id: str, shots: Sequence[Shot]) -> str:
     if not RunFolder(run_path(evidence.folder, run_id)).policy_path.is_file():
         return "the run's policy is not there, only its records"
     by_start = {shot.start: shot for shot in shots if shot.start}
-    record = evidence.runs[run_id]
-    run = Run(**{field.name: record.get(field.name) for field in fields(Run)})
+    recorded: dict[str, Any] = {field.name: evidence.runs[run_id].get(field.name) for field in fields(Run)}
+    run = Run(**recorded)
     try:
         for start, filmed in film_starts(evidence.suite, run, evidence.folder, discover(), list(by_start)):
             clip = write_clip(filmed.frames, _path(evidence, by_start[start]))

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vla_rl_bench.report.palette import Arm, arms
+from vla_rl_bench.report.palette import arms
 from vla_rl_bench.report.sources import Evidence
+from vla_rl_bench.results.comparison import compare, outcomes
+from vla_rl_bench.results.verdict import Told, told_apart
+from vla_rl_bench.tables.build import final_episodes, select
 from vla_rl_bench.tables.figures import figures
-from vla_rl_bench.tables.model import Delta, Row, Shows, Table, Value
+from vla_rl_bench.tables.model import Delta, Row, Shows, Table
 
+_VERDICTS: dict[Told, str] = {
+    "recipes": "told from noise, for other seeds and starts too",
+    "policies": "these policies differ; with other seeds it cannot be told from noise",
+    "no": "cannot be told from noise",
+}
+_ONE_SEED = "these policies differ; what another seed would give is not known"
 NAMED = 6  # columns at most that are called by their names
 NOTHING = "seeds or columns are missing"
 
@@ -30,7 +39,7 @@ class Key:
 def keys(evidence: Evidence, table: Table) -> list[Key]:
     """Every arm's success, and every difference that the suite asks for, in the place that `scope` names."""
     place = _place(table)
-    return [_key(table, line, place, arms(evidence.suite)) for line in table.lines]
+    return [_key(evidence, table, line, place) for line in table.lines]
 
 
 def scope(table: Table) -> str:
@@ -49,8 +58,8 @@ def _place(table: Table) -> int:
     )
 
 
-def _key(table: Table, line: Row | Delta, place: int, named: Sequence[Arm]) -> Key:
-    """named: an arm a row, in the table's order."""
+def _key(evidence: Evidence, table: Table, line: Row | Delta, place: int) -> Key:
+    named = arms(evidence.suite)  # an arm a row, in the table's order
     rows, difference = table.rows, isinstance(line, Delta)
     of = line.minuend if isinstance(line, Delta) else next(i for i, row in enumerate(rows) if row is line)
     title = f"{named[of].title} − {named[line.subtrahend].title}" if isinstance(line, Delta) else named[of].title
@@ -60,18 +69,25 @@ def _key(table: Table, line: Row | Delta, place: int, named: Sequence[Arm]) -> K
         return Key(title, "–", "", colour, difference, reason=NOTHING)
     plain = figures(_rates(table), line, [place])[0]
     shown = figures(_rates(table, "interval"), line, [place])[0].removeprefix(plain).strip()
-    return Key(title, plain, shown, colour, difference, _verdict(value) if difference else "")
+    columns = [table.columns[index].title for index in table.columns[place].mean_of or (place,)]
+    verdict = _verdict(evidence, line, columns) if isinstance(line, Delta) else ""
+    return Key(title, plain, shown, colour, difference, verdict)
 
 
 def _rates(table: Table, shows: Shows = "rates") -> Table:
     return replace(table, shows=shows, delta_intervals=False)
 
 
-def _verdict(value: Value) -> str:
-    if value.interval is None:
-        return ""
-    told = "cannot" if value.interval.low <= 0 <= value.interval.high else "can"
-    return f"{told} be told from noise"
+def _verdict(evidence: Evidence, line: Delta, columns: Sequence[str]) -> str:
+    """As ``vla-rl-bench compare`` finds it, on the table's episodes."""
+    suite = evidence.suite
+    episodes = final_episodes(evidence.episodes, suite, select(suite))
+    second, first = (episodes[episodes["arm"] == suite.arms[arm].name] for arm in (line.minuend, line.subtrahend))
+    pairs = [
+        (name, outcomes(first[first["column"] == name]), outcomes(second[second["column"] == name])) for name in columns
+    ]
+    told = told_apart(compare(pairs))
+    return _VERDICTS[told] if told != "policies" or len(suite.seeds) > 1 else _ONE_SEED
 
 
 def asked(evidence: Evidence) -> str:

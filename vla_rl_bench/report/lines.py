@@ -67,9 +67,9 @@ def panels(evidence: Evidence) -> list[Panel]:
 
 def _note(evidence: Evidence, column: str) -> str:
     """Arms that lack seeds in this column."""
-    wanted = len(evidence.suite.seeds)
     arms = [(arm.title, len(evidence.of(arm.name, column))) for arm in titled(evidence.suite).arms if arm.rl]
-    return "; ".join(f"{title}: {there} of {wanted} seeds" for title, there in arms if there < wanted)
+    all_of = len(evidence.suite.seeds)
+    return "; ".join(f"{title}: {there} of {all_of} seeds" for title, there in arms if there < all_of)
 
 
 def height(rate: float) -> float:
@@ -116,10 +116,8 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
 
 def _ticks(last: int) -> list[int]:
     """Round numbers from 0 up to `last`."""
-    step = next(
-        factor * 10**power for power in range(9) for factor in (1, 2, 5) if last / (factor * 10**power) <= TICKS
-    )
-    return list(range(0, last + 1, step))
+    steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
+    return list(range(0, last + 1, next(step for step in steps if last / step <= TICKS)))
 
 
 def _spread(heights: Sequence[float]) -> list[float]:

@@ -71,7 +71,8 @@ def gather(folder: Path) -> Evidence:
 
 def _state(folder: Path, run_id: str) -> str:
     status = RunFolder(run_path(folder, run_id)).read().get("status")
-    return {"running": "begun, not ended", "complete": "cut short with --limit", None: "not begun"}.get(status, status)
+    known = {"running": "begun, not ended", "complete": "cut short with --limit", None: "not begun"}
+    return known.get(status) or str(status)
 
 
 def _folders(name: str, runs: Path) -> Iterator[Path]:

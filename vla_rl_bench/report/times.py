@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vla_rl_bench.engine.spent import SHOWN
 from vla_rl_bench.report.palette import Arm, activity, arms, stage
 from vla_rl_bench.report.sources import Evidence
 from vla_rl_bench.results.store import Record
+
+Line = Mapping[Any, Any]
+"""An iteration's metrics, or a part of them."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def rollouts(evidence: Evidence) -> list[Rollouts]:
     return found
 
 
-def _rollouts(arm: Arm, lines: Sequence[Mapping[str, object]], runs: int) -> Rollouts:
+def _rollouts(arm: Arm, lines: Sequence[Line], runs: int) -> Rollouts:
     wall, cpu = (_activities(arm, runs, lines, kind) for kind in ("seconds", "cpu_seconds"))
     drawn, kept, chunks, wasted = (_total(lines, name) for name in ("drawn", "kept", "chunks", "wasted_chunks"))
     spent = _total([_nested(line, "seconds") for line in lines], "rollout_wall", "update")
@@ -96,19 +100,19 @@ def _rollouts(arm: Arm, lines: Sequence[Mapping[str, object]], runs: int) -> Rol
     return Rollouts(arm, wall, cpu, tuple(figures))
 
 
-def _activities(arm: Arm, runs: int, lines: Sequence[Mapping[str, object]], kind: str) -> Spent:
+def _activities(arm: Arm, runs: int, lines: Sequence[Line], kind: str) -> Spent:
     """Idle has no CPU seconds."""
     names = [name for name in SHOWN if kind == "seconds" or name != "idle"]
     seconds = {name: _total([_nested(line, kind) for line in lines], name) for name in names}
     return _spent(arm, runs, {name: (activity(name), value) for name, value in seconds.items()})
 
 
-def _nested(line: Mapping[str, object], kind: str) -> Mapping[str, object]:
+def _nested(line: Line, kind: str) -> Line:
     value = line.get(kind)
     return value if isinstance(value, Mapping) else {}
 
 
-def _total(lines: Sequence[Mapping[str, object]], *names: str) -> float:
+def _total(lines: Sequence[Line], *names: str) -> float:
     values = (line.get(name) for line in lines for name in names)
     return sum(float(value) for value in values if isinstance(value, (int, float)) and value == value)
 

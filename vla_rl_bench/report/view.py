@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.report import headline, lines, outcomes, palette, provenance, tabled, times
+from vla_rl_bench.report import documents, headline, lines, outcomes, palette, provenance, tabled, times
+from vla_rl_bench.report.documents import Document
 from vla_rl_bench.report.embed import Album, Picture, further_pictures
 from vla_rl_bench.report.shots import Shot
 from vla_rl_bench.report.sources import Evidence
@@ -14,12 +15,12 @@ from vla_rl_bench.report.sources import Evidence
 TOOLTIPS = 20_000  # cells of maps at most that say what they are when pointed at
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # shown if any of these is there
     ("tables", "Results", ()),
-    ("ablation", "Ablation", ("ablation", "ablation_reason", "ablation_pictures")),
+    ("ablation", "Ablation", ("ablation", "ablation_pictures")),
     ("curves", "Learning curves", ("panels",)),
     ("tasks", "Success by task", ()),
     ("starts", "Success by start", ()),
     ("films", "Films", ("films",)),
-    ("pictures", "Pictures", ("pictures",)),
+    ("more", "Further reports", ("documents", "pictures")),
     ("times", "Where the time went", ()),
     ("provenance", "Provenance", ()),
 )
@@ -42,13 +43,13 @@ class View:
     arms: list[palette.Arm]
     tables: list[str]
     further_tables: list[str]
-    ablation: list[str]
-    ablation_reason: str
+    ablation: list[Document]
     ablation_pictures: list[Picture]
     panels: list[lines.Panel]
     outcomes: list[outcomes.ColumnOutcomes]
     detailed: bool
     films: list[list[tuple[Shot, Picture | None]]]
+    documents: list[Document]
     pictures: list[Picture]
     stages: list[times.Spent]
     rollouts: list[times.Rollouts]
@@ -65,10 +66,11 @@ class View:
 def view(prefix: str, evidence: Evidence, shots: Sequence[Shot], album: Album) -> View:
     """album: takes the pictures, then the films, as far as they fit."""
     main, *others = tabled.of_suite(evidence)
-    ablation, ablation_reason = tabled.of_ablation(evidence)
     by_column = outcomes.outcomes(evidence)
-    paths = further_pictures(evidence.folder)
-    of_ablation = [path for path in paths if path.stem.startswith(tabled.ABLATION)]
+    texts = documents.found(evidence.folder)
+    shown = {path for text in texts for path in documents.pictures_in(text)}
+    paths = [path for path in further_pictures(evidence.folder) if path not in shown]
+    of_ablation = [path for path in [*texts, *paths] if path.stem.startswith(documents.ABLATION)]
     return View(
         prefix=prefix,
         suite=evidence.suite,
@@ -80,13 +82,13 @@ def view(prefix: str, evidence: Evidence, shots: Sequence[Shot], album: Album) -
         arms=palette.arms(evidence.suite),
         tables=tabled.as_html([main], prefix),
         further_tables=tabled.as_html(others, prefix),
-        ablation=tabled.as_html(ablation, prefix),
-        ablation_reason=ablation_reason,
-        ablation_pictures=album.pictures(of_ablation),
+        ablation=[documents.read(text, album) for text in texts if text in of_ablation],
+        ablation_pictures=album.pictures([path for path in paths if path in of_ablation]),
         panels=lines.panels(evidence),
         outcomes=by_column,
         detailed=sum(one.cells for one in by_column) <= TOOLTIPS,
         films=_films(evidence.suite, shots, album),
+        documents=[documents.read(text, album) for text in texts if text not in of_ablation],
         pictures=album.pictures([path for path in paths if path not in of_ablation]),
         stages=times.stages(evidence),
         rollouts=times.rollouts(evidence),
