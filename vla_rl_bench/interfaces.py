@@ -35,7 +35,7 @@ class Environment(Protocol):
     `contract` is known after construction.  `reset` takes ``options={"start": Start}`` and is deterministic in it.
     `step` follows gymnasium: ``observation, reward, terminated, truncated, info``; ``terminated`` means success, which
     ends the episode; ``truncated`` that the task's step limit is reached; ``info["events"]`` may hold words for the
-    record, each when it happens.  The reward is not used.  The observation is an `Observation`.  `close` may be called twice; a worker
+    record.  The reward is not used.  The observation is an `Observation`.  `close` may be called twice; a worker
     process ends without it.
 
     Optional, looked for by name: ``step_chunk(actions [K, D]) -> ChunkResult`` where an environment can do better

@@ -64,7 +64,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     return trainer.trained_state()
 
 
-def trained(weights: Weights, folder: Path, demonstrated: dict[str, int], iterations: int = 3) -> list[dict[str, Any]]:
+def trained(weights: Weights, folder: Path, demonstrated: dict[str, int], iterations: int = 2) -> list[dict[str, Any]]:
     """Run, or resume -> the metrics."""
     pool = tables()
     policy: Any = make_policy(pool.contract, NanoOptions(weights="tabletop"), 0)
@@ -112,7 +112,7 @@ def first_iteration(weights: Weights, drawn: int) -> list[tuple[str, bool, Episo
 
 @pytest.fixture(scope="module")
 def whole(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of three iterations."""
+    """A run of two iterations."""
     folder = tmp_path_factory.mktemp("run") / "whole"
     trained(weights, folder, demonstrated=MIXED)
     return folder
@@ -163,9 +163,9 @@ def test_a_first_success_can_be_played_again(whole: Path) -> None:
 
 def test_a_resumed_run_keeps_the_same(weights: Weights, whole: Path, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "parts")
-    trained(weights, folder.path, iterations=2, demonstrated=MIXED)
-    late = First("push", 3, 0, 0, Start(0, 0), firsts.read(folder)[0].actions)
-    firsts.write(folder, late)  # as if killed within the third iteration
+    trained(weights, folder.path, iterations=1, demonstrated=MIXED)
+    late = First("push", 2, 0, 0, Start(0, 0), firsts.read(folder)[0].actions)
+    firsts.write(folder, late)  # as if killed within the second iteration
     resumed = trained(weights, folder.path, demonstrated=MIXED)
     assert [one["behaviours"] for one in resumed] == [one["behaviours"] for one in read_lines(whole / "metrics.jsonl")]
     assert files(folder.path) == files(whole) != {}

@@ -13,6 +13,7 @@ import pytest
 from tests.testing import counting
 from tests.testing.counting import Counter
 from vla_rl_bench.builtin import plugin
+from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.rollout.slots import SlotEnvironments
 from vla_rl_bench.testing import EnvironmentContract
 from vla_rl_bench.types import FloatArray, Start
@@ -28,11 +29,23 @@ def workers_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Tabletop(EnvironmentContract):
     entry = next(iter(plugin.register_environments()))
-    changes = {"jitter": 0.03, "image_size": 64, "expert_noise": 0.2}  # noqa: RUF012
+    changes = {  # noqa: RUF012
+        "jitter": 0.03,
+        "image_size": 64,
+        "expert_noise": 0.2,
+        "friction": True,
+        "grasp_radius": 0.05,
+    }
 
 
 class TestObject(Tabletop):
     suite = "object"
+
+
+class TestPushing(Tabletop):
+    suite = "object"
+    options = TabletopOptions(friction=True, grasp_radius=0.03)
+    changes = {**Tabletop.changes, "friction": False}  # noqa: RUF012
 
 
 class TestSpatial(Tabletop):
