@@ -98,6 +98,31 @@ def test_where_official_starts_hold_things_in_the_air_sampled_ones_may_too() -> 
 
 @pytest.mark.sim
 @pytest.mark.slow
+def test_what_belongs_on_furniture_is_put_there() -> None:
+    """libero_spatial 3: the second bowl stands on the cabinet, 23 cm above the table."""
+    from vla_rl_bench_libero.environment import make
+    from vla_rl_bench_libero.starts import draw
+
+    environment = make("libero_spatial", LiberoOptions(rendering="fast", sampled_starts=True))
+    try:
+        simulator = environment.simulator(3)
+        instance = simulator.instance
+        official, body = simulator.starts[0], instance.obj_body_id["akita_black_bowl_2"]
+        fixtures = instance.sim.model.body_pos.copy()
+        places = []
+        for start in (official, draw(simulator, official, 0), draw(simulator, official, 1)):
+            assert start is not None
+            simulator.place(start)
+            places.append(np.array(instance.sim.data.body_xpos[body]))
+        assert np.array_equal(instance.sim.model.body_pos, fixtures)
+        assert [round(float(place[2]), 3) for place in places] == [round(float(places[0][2]), 3)] * 3
+        assert 0.002 < max(np.abs(place - places[0]).max() for place in places[1:]) < 0.06
+    finally:
+        environment.close()
+
+
+@pytest.mark.sim
+@pytest.mark.slow
 def test_what_is_wrong_with_a_start_is_found(environment: Any) -> None:
     """An object in the air falls, two in one place overlap, the wanted one in the basket meets the goal."""
     from vla_rl_bench_libero.starts import fault

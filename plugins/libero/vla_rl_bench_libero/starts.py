@@ -7,7 +7,8 @@ and the fixtures stand where they stand for the official starts.  It follows fro
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import mujoco
@@ -88,10 +89,10 @@ def draw(simulator: Settles, like: Vector, seed: int) -> Vector | None:
     with upstream.numpy_seed(seed), upstream.quiet():
         for sampler in {one.name: one for one in instance.object_property_initializers}.values():
             instance.object_states_dict[sampler.name].set_joint(sampler.sample())
-        mujoco.mj_step1(model, data)
         try:
             found = instance.placement_initializer.sample()
-            found = instance.conditional_placement_initializer.sample(instance.sim, found)
+            with _fixtures_unplaced(instance, found):
+                found = instance.conditional_placement_initializer.sample(instance.sim, found)
             found = instance.conditional_placement_on_objects_initializer.sample(found)
         except upstream.randomization_error():
             return None
@@ -102,6 +103,27 @@ def draw(simulator: Settles, like: Vector, seed: int) -> Vector | None:
         arm = np.array(robot._ref_joint_pos_indexes)
         data.qpos[arm] = np.array(robot.init_qpos) + np.random.normal(0.0, _ARM_NOISE, len(arm))
     return np.concatenate([[0.0], data.qpos, np.zeros(model.nv)])
+
+
+@contextmanager
+def _fixtures_unplaced(instance: Any, found: dict[str, Any]) -> Iterator[None]:
+    """Fixtures at the origin for a while, and in `found` where they stand.
+
+    What is placed on a fixture goes to the fixture's place in `found` plus the site's in the simulator: LIBERO samples
+    when the model is new and no fixture has been placed.
+    """
+    model, data = instance.sim.model._model, instance.sim.data._data
+    positions, quaternions = model.body_pos.copy(), model.body_quat.copy()
+    for name in found.keys() & instance.fixtures_dict.keys():
+        fixture = found[name][2]
+        body = instance.sim.model.body_name2id(fixture.root_body)
+        found[name] = (positions[body], quaternions[body], fixture)
+        model.body_pos[body], model.body_quat[body] = (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)
+    mujoco.mj_step1(model, data)
+    try:
+        yield
+    finally:
+        model.body_pos[:], model.body_quat[:] = positions, quaternions
 
 
 def sinks(simulator: Settles, state: Vector) -> dict[str, float]:
