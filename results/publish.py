@@ -1,6 +1,6 @@
 """A suite's finished folder -> what is committed of it: ``python results/publish.py runs/NAME results/PLACE``.
 
-Tables, pictures and the resolved suite as they are, and ``records.tar.gz`` with what each run recorded, without policies.
+Tables, pictures and the resolved suite as they are, and ``records.tar.gz`` with what each run recorded, no policies.
 Unpacked under ``runs/NAME``, the records give the same tables again; the same runs give the same bytes.
 """
 

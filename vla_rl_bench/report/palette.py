@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.pictures.curves import COLOURS, ROLLOUTS
+from vla_rl_bench.pictures.curves import ROLLOUTS
+from vla_rl_bench.pictures.style import COLOURS
 from vla_rl_bench.pictures.timeline import COLOURS as ACTIVITIES
 from vla_rl_bench.pictures.timeline import OTHER
 
