@@ -56,12 +56,7 @@ def found(row: Row) -> Any:
     return node
 
 
-# until columns may have names of their own
-LATER = pytest.mark.xfail(reason="named columns: once they work, remove this mark, and NOT_YET of test_paper_suites.py")
-ROWS = [pytest.param(row, marks=[LATER] if row.where == "figure5" else [], id=row.what) for row in rows()]
-
-
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.what)
 def test_a_value_is_what_runs(row: Row) -> None:
     assert found(row) == YAML(typ="safe").load(row.value)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vla_rl_bench.pictures.curves import DPI, FAINT, GREY, INK
+from vla_rl_bench.pictures.style import DPI, FAINT, GREY, INK, spread
 from vla_rl_bench.results.store import write_bytes
 
 if TYPE_CHECKING:
@@ -120,8 +120,6 @@ def _bar(axis: Axes, panel: Panel, shares: Shares, place: float, width: float) -
 
 def _name(axis: Axes, panel: Panel, places: Mapping[str, float], right: float) -> None:
     """What the bars are, and the behaviours beside the last bar, or in its colour where it has none."""
-    from vla_rl_bench.pictures.curves import _spread
-
     for name, (title, _) in panel.ends.items():
         axis.annotate(
             title.removesuffix(", evaluated"), (places[name], 0), xytext=(0, -18), textcoords="offset points",
@@ -129,7 +127,7 @@ def _name(axis: Axes, panel: Panel, places: Mapping[str, float], right: float) -
         )  # fmt: skip
     shares = panel.ends["after"][1] if "after" in panel.ends else ()
     middles = np.zeros(len(panel.behaviours)) if not shares else _middles(shares)
-    for behaviour, height in zip(panel.behaviours, _spread([100 * one for one in middles], gap=8.0), strict=True):
+    for behaviour, height in zip(panel.behaviours, spread([100 * one for one in middles], gap=8.0), strict=True):
         axis.annotate(
             behaviour, (right, height), va="center", fontsize=8.5, color=INK,
             fontweight="bold" if behaviour in panel.new else "normal", annotation_clip=False,

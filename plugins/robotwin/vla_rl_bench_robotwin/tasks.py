@@ -207,10 +207,12 @@ def _paper_limit(name: str) -> int | None:
     return PAPER_LIMITS[_HORIZONS[like][0]] if like in _HORIZONS else None
 
 
-TASKS: dict[str, Task] = {
-    name: Task(name, limit, objects, _SIMPLEVLA.get(name), *_HORIZONS.get(name, (None, None)), _paper_limit(name))
-    for name, limit, objects in _rows()
-}
+def _task(name: str, limit: int, objects: tuple[Objects, ...]) -> Task:
+    horizon, mean_steps = _HORIZONS.get(name, (None, None))
+    return Task(name, limit, objects, _SIMPLEVLA.get(name), horizon, mean_steps, _paper_limit(name))
+
+
+TASKS: dict[str, Task] = {row[0]: _task(*row) for row in _rows()}
 
 MESH_FREE = tuple(name for name, task in TASKS.items() if task.mesh_free)
 
