@@ -43,7 +43,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_the_papers_table_3_stands_beside_the_suite_that_repeats_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert list(load_suite(ROOT / "suites" / "robotwin1" / "table3.yaml", ()).columns) == TABLE3
+    assert list(load_suite(ROOT / "suites" / "paper" / "table3.yaml", ()).columns) == TABLE3
     text = printed(capsys, measured(tmp_path, suite_of("robotwin1", TABLE3)), "--reference", "paper-3")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     assert lines[0][1:] == ["Hammer Beat", "Block Handover", "Blocks Stack", "Shoe Place", "Avg"]
