@@ -27,7 +27,9 @@ PATIENCE = 30  # seconds
 
 
 PLAY = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore both, and so would we
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from vla_rl_bench.cli.main import main
 from vla_rl_bench.trials import terminal
@@ -75,9 +77,10 @@ class Person:
         """-> the exit code, or minus the signal."""
         while text := self._read():
             self.screen += text
-        return self.process.wait()
+        return self.process.wait(PATIENCE)
 
     def _read(self) -> str:
+        assert select.select([self.fd], [], [], PATIENCE)[0], f"nothing more after {self.screen!r}"
         try:
             return self._text.decode(os.read(self.fd, 65536)).replace("\r\n", "\n")
         except OSError:  # Linux says so when the program at the other end is gone

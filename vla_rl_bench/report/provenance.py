@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vla_rl_bench.report.sources import Evidence
+from vla_rl_bench.report.sources import Evidence, record_name
 from vla_rl_bench.results.store import Record, read_json
 
 Facts = list[tuple[str, str]]
@@ -126,7 +126,7 @@ def resolved(evidence: Evidence) -> str:
     """The suite as it was run, defaults included, as YAML."""
     from ruamel.yaml import YAML
 
-    record = read_json(evidence.folder / "suite.json")
+    record = read_json(evidence.folder / record_name(evidence.folder))
     suite = {key: value for key, value in record.items() if key not in ("runs", "limited")}
     first = [key for key in ("name", "title", "environment", "columns", "policy", "seeds", "arms") if key in suite]
     yaml = YAML(typ="rt")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+RECORDS = ("suite.json", "ablation.json")  # a folder that was only ablated has the second alone
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A suite and its complete runs.  planned: the ids of the runs that it means; runs: by id, in the plan's order.
@@ -60,13 +63,18 @@ def find(names: Sequence[str], runs: Path = Path("runs")) -> list[Evidence]:
 
 def gather(folder: Path) -> Evidence:
     """The suite as it was last run there; at least one of its runs must be complete."""
-    source = suite_source(folder)
+    source = suite_source(folder, record_name(folder))
     complete = {run["id"]: run for _, run in countable_runs(run_folders(folder), source.run_ids)}
     if not complete:
         raise UserError(f"{folder}: no complete run yet; run the suite again to resume it")
     planned = tuple(source.run_ids)
     missing = {one: _state(folder, one) for one in planned if one not in complete}
     return Evidence(folder, source.suite, planned, {one: complete[one] for one in planned if one in complete}, missing)
+
+
+def record_name(folder: Path) -> str:
+    """Which of `RECORDS` says what the suite is."""
+    return next(name for name in RECORDS if (folder / name).is_file())
 
 
 def _state(folder: Path, run_id: str) -> str:
@@ -86,9 +94,10 @@ def _folders(name: str, runs: Path) -> Iterator[Path]:
         raise UserError(f"{name}: no such folder, and no suite under {runs}/.{did_you_mean(name, known)}")
     if (path / "run.json").is_file():
         raise UserError(f"{name}: a single run; name its suite's folder: {path.resolve().parents[1]}")
-    within = sorted(one.parent for one in path.glob("*/suite.json"))
-    if not (path / "suite.json").is_file() and not within:
+    within = sorted({one.parent for record in RECORDS for one in path.glob(f"*/{record}")})
+    itself = any((path / record).is_file() for record in RECORDS)
+    if not itself and not within:
         raise UserError(
             f"{name}: not a folder of runs, it has no suite.json; name what `run` wrote, as runs/quickstart"
         )
-    yield from [path] if (path / "suite.json").is_file() else within
+    yield from [path] if itself else within
