@@ -28,7 +28,7 @@ PATIENCE = 30  # seconds
 
 PLAY = """
 import fcntl, signal, sys, termios
-signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore both, and so would we
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores both, and passes that on
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from vla_rl_bench.cli.main import main
