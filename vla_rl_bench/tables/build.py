@@ -177,7 +177,8 @@ def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[s
     if starts != "held-out":
         lines.append(f"Measured on {starts} starts, which policies may have been trained on: not held out.")
     if selection.evaluation == UNSEEN:
-        left_out = "; ".join(f"{column} {', '.join(map(str, tasks))}" for column, tasks in suite.unseen.items())
+        named = [(column, suite.unseen[column]) for column in suite.columns if column in suite.unseen]
+        left_out = "; ".join(f"{column} {', '.join(map(str, tasks))}" for column, tasks in named)
         lines.append(f"Tasks that are left out of training: {left_out}.")
     absent = len(suite.arms) * len(suite.columns) * len(suite.seeds) - episodes["run"].nunique()
     if absent > 0:
