@@ -31,6 +31,12 @@ def test_it_finds_suites_by_name_and_in_a_folder_of_them(
     assert (Path("pages") / "runs.html").read_text() == (Path("pages") / "made-up.html").read_text()
 
 
+def test_a_folder_that_was_only_ablated_has_a_page_too(folder: Path) -> None:
+    (folder / "suite.json").rename(folder / "ablation.json")
+    assert main(["report", str(folder), "--films", "0"]) == 0
+    assert "Made up" in Page((folder / "report.html").read_text()).words
+
+
 def test_an_unfinished_suite_names_its_missing_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "runs" / run_id("sft", "goal", 1) / "run.json").unlink()
     assert main(["report", str(folder), "--films", "0"]) == 0
