@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vla_rl_bench.testing import EnvironmentContract
+from vla_rl_bench.types import EnvironmentSpec
 from vla_rl_bench_libero.options import LiberoOptions
 from vla_rl_bench_libero.plugin import register_environments
 
@@ -26,5 +29,10 @@ class TestLiberoObject(EnvironmentContract):
         "step_limit": 220,
         "expert_noise": 0.12,
         "sampled_starts": True,
+        "protocol": "paper",
     }
     harmless = ("simulators",)  # how many are kept
+
+    def contract_with(self, **changed: Any) -> EnvironmentSpec:
+        """A protocol by name brings its own step limit, and takes no other beside it."""
+        return super().contract_with(**({"step_limit": None} if "protocol" in changed else {}), **changed)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from vla_rl_bench.interfaces import BatchedEnvironment
 from vla_rl_bench.rollout.pool import ProcessPool
 from vla_rl_bench.testing import EnvironmentContract
 from vla_rl_bench.testing.equality import difference, episode_difference, kept
-from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, Start
+from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, Start
 from vla_rl_bench_robotwin.options import CHUNK, RoboTwinOptions
 from vla_rl_bench_robotwin.plugin import register_environments
 from vla_rl_bench_robotwin.tasks import MESH_FREE
@@ -55,8 +55,13 @@ class TestHandoverBlock(EnvironmentContract):
         "randomisation": True,
         "shader": "minimal",
         "expert_spacing": 15,
+        "protocol": "paper",
     }
     harmless = ("embodiment", "assets", "planner", "seeds")  # what they may be here is one thing only
+
+    def contract_with(self, **changed: Any) -> EnvironmentSpec:
+        """A protocol by name brings its own step limit, and takes no other beside it."""
+        return super().contract_with(**({"step_limit": None} if "protocol" in changed else {}), **changed)
 
     def test_a_chunk_is_its_single_steps(self, environment: BatchedEnvironment) -> None:
         """It is not: RoboTwin times a chunk's path as a whole.  A chunk of one action is a step, and repeats."""
