@@ -127,7 +127,7 @@ def train(training: Training) -> None:
 def _cut_to(folder: RunFolder, done: int) -> None:
     """Forget what was written after the checkpoint."""
     folder.keep_metrics(lambda record: record["iteration"] <= done)
-    folder.keep_episodes(lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
+    folder.cut_curve(done)
 
 
 def iterate(training: Training, iteration: int) -> dict[str, Any]:

@@ -76,10 +76,6 @@ class Curve:
             with trainer.acting() as policy:
                 self.folder.add_episodes(evaluate(self.pool, policy, one, ranks, iteration=steps))
 
-    def cut_to(self, steps: int) -> None:
-        """Forget what was recorded after the checkpoint."""
-        self.folder.keep_episodes(lambda r: r["iteration"] is None or (steps > 0 and r["iteration"] <= steps))
-
 
 def fine_tune(
     trainer: Trainer,
@@ -95,7 +91,7 @@ def fine_tune(
     first = trainer.load(save_to)
     loss = math.nan
     if curve:
-        curve.cut_to(first)
+        curve.folder.cut_curve(first)
         if first == 0:
             curve.point(trainer, ranks, 0)
     for step in range(first, config.steps):

@@ -133,6 +133,10 @@ class RunFolder:
         if self.writes:
             keep_lines(self.episodes_path, keep)
 
+    def cut_curve(self, done: int) -> None:
+        """Forget the points of a curve beyond the checkpoint at `done`, and all of them where there is none."""
+        self.keep_episodes(lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Only one process works on a run; the lock goes with the process, however it ends.
