@@ -17,7 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 
 
 def commands() -> dict[str, Any]:
-    return dict(get_command(build(Catalog.of(builtin=builtin))).commands)  # type: ignore[attr-defined]
+    every = dict(get_command(build(Catalog.of(builtin=builtin))).commands)  # type: ignore[attr-defined]
+    return {name: command for name, command in every.items() if not command.hidden}
 
 
 def sections() -> dict[str, tuple[str, str]]:

@@ -20,6 +20,7 @@ from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
 from vla_rl_bench.cli.pushcut import pushcut
 from vla_rl_bench.cli.report import report
+from vla_rl_bench.cli.retired import add_retired_commands
 from vla_rl_bench.cli.tables import tables
 from vla_rl_bench.cli.trials import trials
 
@@ -59,6 +60,7 @@ def build(catalog: Catalog | None = None) -> typer.Typer:
     app.add_typer(environments(), name="env")
     app.add_typer(trials(), name="trials")
     _add_plugin_commands(app, catalog or discover())
+    add_retired_commands(app, _taken(app))
     return app
 
 
@@ -91,7 +93,7 @@ def _root(
 
 def _add_plugin_commands(app: typer.Typer, catalog: Catalog) -> None:
     """Each plugin fills an application of its own, so that none can break or replace what is there."""
-    taken = {_command_name(info) for info in app.registered_commands} | {str(one.name) for one in app.registered_groups}
+    taken = _taken(app)
     for plugin in catalog.plugins:
         if plugin.manager is None:
             continue
@@ -114,6 +116,11 @@ def _add_plugin_commands(app: typer.Typer, catalog: Catalog) -> None:
             else:
                 app.registered_groups.append(group)
                 taken.add(name)
+
+
+def _taken(app: typer.Typer) -> set[str]:
+    """The names of an application's commands and groups."""
+    return {_command_name(info) for info in app.registered_commands} | {str(one.name) for one in app.registered_groups}
 
 
 def _command_name(info: typer.models.CommandInfo) -> str:

@@ -1,0 +1,26 @@
+"""Commands that the previous release had.  Each prints, for one release, the command that replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import typer
+
+from vla_rl_bench.errors import UserError
+
+RETIRED: dict[str, str] = {}  # command -> what to type now, the end of a sentence
+
+
+def add_retired_commands(app: typer.Typer, taken: Collection[str]) -> None:
+    """Add a hidden command for every retired name, except those that a plugin has taken."""
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    for name, advice in RETIRED.items():
+        if name not in taken:
+            app.command(name, hidden=True, context_settings=settings)(_command(name, advice))
+
+
+def _command(name: str, advice: str) -> Callable[[], None]:
+    def retired() -> None:
+        raise UserError(f"vla-rl-bench {name}: this command was removed; {advice}")
+
+    return retired
