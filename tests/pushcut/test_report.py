@@ -106,6 +106,14 @@ def test_first_successes_are_filmed_by_playing_them_again(folder: Path) -> None:
     assert "the replay did not" not in text
 
 
+def test_a_replay_opens_the_task_suite_of_a_renamed_column(folder: Path) -> None:
+    keep(folder, seed=0, iteration=1, index=3)
+    for path in (folder / "runs").iterdir():
+        run = RunFolder(path)
+        run.update({"column": "mine", "recipe": run.read()["recipe"] | {"column": "mine", "task_suite": "object"}})
+    assert "![push, iteration 1, seed 0: success at step" in page(folder)
+
+
 def test_a_replay_that_does_not_succeed_says_so(folder: Path) -> None:
     keep(folder, seed=0, iteration=1, index=3, still=True)
     text = page(folder)

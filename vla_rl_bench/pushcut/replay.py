@@ -13,7 +13,7 @@ from vla_rl_bench.pushcut.counts import Section
 from vla_rl_bench.results import firsts
 from vla_rl_bench.results.behaviours import Label, labels_of
 from vla_rl_bench.results.firsts import First, file_stem
-from vla_rl_bench.results.store import Record, RunFolder, read_json
+from vla_rl_bench.results.store import Record, RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import ImageArray
 
@@ -96,18 +96,12 @@ def _pool(run: tuple[Path, Record], catalog: Catalog) -> Iterator[Pool]:
     options = make_options(
         entry.options, {key: value for key, value in named.items() if key not in ("name", "starts")}, named["name"]
     )
-    pool = open_pool(entry, record["column"], options, slots=1, workers=0, python=_python(path))
+    task_suite = record["recipe"].get("task_suite", record["column"])
+    pool = open_pool(entry, task_suite, options, slots=1, workers=0, python=RunFolder(path).worker_python())
     try:
         yield pool
     finally:
         pool.close()
-
-
-def _python(run: Path) -> str | None:
-    """The workers' interpreter that the suite names."""
-    plan = run.parents[1] / "suite.json"
-    named: str | None = read_json(plan)["environment"].get("python") if plan.is_file() else None
-    return named
 
 
 def failures(films: Sequence[Film]) -> list[Film]:

@@ -113,6 +113,15 @@ class RunFolder:
         """``run.json``, or an empty record."""
         return read_json(self.record_path) if self.record_path.exists() else {}
 
+    def worker_python(self) -> str | None:
+        """The interpreter of the environment workers, as the record of the run's suite names it."""
+        for name in ("suite.json", "ablation.json"):
+            suite = self.path.parents[1] / name
+            if suite.is_file():
+                python: str | None = read_json(suite)["environment"].get("python")
+                return python
+        return None
+
     def update(self, changes: Mapping[str, Any]) -> None:
         if self.writes:
             write_json(self.record_path, self.read() | dict(changes))

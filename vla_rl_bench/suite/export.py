@@ -29,7 +29,7 @@ def export(run: Path, folder: Path, catalog: Catalog) -> Path:
     catalog.require(entry)
     options = make_options(entry.options, _options(recipe["policy"]), "policy")
     seed = seeding.integer("policy", recipe["seed"])
-    policy: TokenPolicy = entries.load(entry.make)(_contract(recipe, catalog), options, seed)
+    policy: TokenPolicy = entries.load(entry.make)(_contract(source, recipe, catalog), options, seed)
     write = getattr(policy, "export", None)
     if write is None:
         raise UserError(f"policy `{entry.name}` has no format of its own; its weights are in {source.policy_path}")
@@ -43,12 +43,13 @@ def _options(resolved: dict[str, Any], *others: str) -> dict[str, Any]:
     return {key: value for key, value in resolved.items() if key not in ("name", *others)}
 
 
-def _contract(recipe: dict[str, Any], catalog: Catalog) -> EnvironmentSpec:
-    """What the run's environment declares of itself."""
+def _contract(source: RunFolder, recipe: dict[str, Any], catalog: Catalog) -> EnvironmentSpec:
+    """The declaration of the run's environment."""
     entry = catalog.environment(recipe["environment"]["name"])
     catalog.require(entry)
     options = make_options(entry.options, _options(recipe["environment"], "starts"), "environment")
-    pool = open_pool(entry, recipe["column"], options, slots=1, workers=0)
+    task_suite = recipe.get("task_suite", recipe["column"])
+    pool = open_pool(entry, task_suite, options, slots=1, workers=0, python=source.worker_python())
     try:
         return pool.contract
     finally:
