@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -68,6 +69,35 @@ def differences(one: Any, other: Any, path: str = "") -> dict[str, Any]:
 )
 def test_an_override_changes_what_it_names_and_nothing_else(override: str, changes: dict[str, Any]) -> None:
     assert differences(plain(), plain(override)) == changes
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(override path, value) of every single value and plain list in resolved data; named items by their names."""
+    if isinstance(value, dict) and value:
+        for key, below in value.items():
+            yield from leaves(below, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
+        for item in value:
+            yield from leaves(item, f"{path}.{item['name']}")
+    else:
+        yield path, value
+
+
+@pytest.mark.parametrize(
+    "written", ["", "strategy: {device: auto}\nruntime: {slots: 128}\n"], ids=["absent", "partial"]
+)
+def test_overriding_any_default_with_its_own_value_changes_nothing(written: str) -> None:
+    """A block that the file leaves out, or writes in part, is there with its defaults when an override is applied."""
+    text = TWO_RL + written
+    defaults = plain(text=text)
+    for path, value in leaves(defaults):
+        assert plain(f"{path}={json.dumps(value)}", text=text) == defaults, path
+
+
+def test_an_option_of_a_strategy_that_is_not_written_is_the_default_strategys() -> None:
+    assert differences(plain(), plain("strategy.device=cpu")) == {"strategy.device": "cpu"}
+    with pytest.raises(UserError, match=r"command line: strategy\.zero: unknown option"):
+        plain("strategy.zero=3")
 
 
 def trick_names(suite: dict[str, Any]) -> list[list[str]]:

@@ -51,6 +51,12 @@ class EnvironmentConfig(Named):
         return dict(self.__pydantic_extra__ or {})
 
 
+class StrategyConfig(Named):
+    """A training strategy by name; options written alone are those of the default one."""
+
+    name: Name = "single"
+
+
 class DemonstrationsConfig(Strict):
     """per_task: demonstrations a task, made by the environment's expert from the demonstration starts.
 
@@ -265,7 +271,7 @@ class Suite(Strict):
     unseen: dict[Column, tuple[int, ...]] = {}
     task_suites: dict[Column, Column] = {}
     policy: Named
-    strategy: Named = Named(name="single")
+    strategy: StrategyConfig = StrategyConfig()
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     arms: Annotated[tuple[ArmConfig, ...], Field(min_length=1)]
     evaluation: EvaluationConfig
