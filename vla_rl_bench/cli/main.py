@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from vla_rl_bench import deprecated
 from vla_rl_bench.cli.app import build
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 
@@ -17,6 +18,7 @@ WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """-> the exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted)."""
+    deprecated.show_warnings()
     code = _run(argv)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # now and then gloo's threads abort an interpreter that winds down
         sys.stdout.flush()

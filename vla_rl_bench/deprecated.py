@@ -1,0 +1,32 @@
+"""Old public names: each works for one release and gives one DeprecationWarning per process."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+_warned: set[str] = set()
+
+
+def message(old: str, new: str) -> str:
+    """The text of the warning for an old name."""
+    return f"vla-rl-bench: {old} is deprecated and works for one more release; use {new}"
+
+
+def warn_once(old: str, new: str, stacklevel: int = 3) -> None:
+    """Warn of an old name, once per process.
+
+    Args:
+        old: The old name as users write it, such as ``TokenPolicy.normalise``.
+        new: Its replacement, such as ``TokenPolicy.normalize``.
+        stacklevel: As in ``warnings.warn``; 3 is the caller of the function that calls this one.
+    """
+    if old not in _warned:
+        _warned.add(old)
+        warnings.warn(message(old, new), DeprecationWarning, stacklevel=stacklevel)
+
+
+def show_warnings() -> None:
+    """Show our warnings on the command line, where Python hides DeprecationWarning; the user's -W options win."""
+    if not sys.warnoptions:
+        warnings.filterwarnings("default", message="vla-rl-bench: ", category=DeprecationWarning)
