@@ -15,7 +15,7 @@ from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tabletop.suites import SUITES
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.config.load import load_suite
-from vla_rl_bench.results.store import read_json
+from vla_rl_bench.files import read_json
 from vla_rl_bench.suite.plan import plan
 from vla_rl_bench.types import FloatArray, Start
 

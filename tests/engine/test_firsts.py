@@ -30,9 +30,10 @@ from vla_rl_bench.engine.grpo import Training, train
 from vla_rl_bench.engine.hooks import Engine
 from vla_rl_bench.engine.ranks import Alone
 from vla_rl_bench.engine.sft import Windows, fine_tune
+from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.results import behaviours, firsts
 from vla_rl_bench.results.firsts import KEPT, First
-from vla_rl_bench.results.store import RunFolder, read_lines
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
@@ -90,7 +91,7 @@ def trained(weights: Weights, folder: Path, demonstrated: dict[str, int], iterat
             demonstrated=demonstrated,
         )
     )
-    return read_lines(folder / "metrics.jsonl")
+    return read_json_lines(folder / "metrics.jsonl")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -120,11 +121,11 @@ def whole(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def again(weights: Weights, whole: Path) -> list[tuple[str, bool, Episode]]:
-    return first_iteration(weights, read_lines(whole / "metrics.jsonl")[0]["drawn"])
+    return first_iteration(weights, read_json_lines(whole / "metrics.jsonl")[0]["drawn"])
 
 
 def test_behaviours_are_counted_as_they_happened(whole: Path, again: list[tuple[str, bool, Episode]]) -> None:
-    found = read_lines(whole / "metrics.jsonl")
+    found = read_json_lines(whole / "metrics.jsonl")
     for one in found:
         counts = one["behaviours"].values()
         assert sum(n for n, _ in counts) == one["trajectories"]
@@ -167,7 +168,9 @@ def test_a_resumed_run_keeps_the_same(weights: Weights, whole: Path, tmp_path: P
     late = First("push", 2, 0, 0, Start(0, 0), firsts.read(folder)[0].actions)
     firsts.write(folder, late)  # as if killed within the second iteration
     resumed = trained(weights, folder.path, demonstrated=MIXED)
-    assert [one["behaviours"] for one in resumed] == [one["behaviours"] for one in read_lines(whole / "metrics.jsonl")]
+    assert [one["behaviours"] for one in resumed] == [
+        one["behaviours"] for one in read_json_lines(whole / "metrics.jsonl")
+    ]
     assert files(folder.path) == files(whole) != {}
 
 

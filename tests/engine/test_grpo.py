@@ -21,8 +21,9 @@ from vla_rl_bench.engine.hooks import Engine
 from vla_rl_bench.engine.ranks import Alone
 from vla_rl_bench.engine.spent import SHOWN
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench.results.store import RunFolder, read_lines
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.types import Group
 
@@ -66,7 +67,7 @@ def trained(folder: Path, iterations: int = 5, **changes: Any) -> list[dict[str,
         progress=lambda *_: None,
     )
     train(training)
-    return read_lines(folder / "metrics.jsonl")
+    return read_json_lines(folder / "metrics.jsonl")
 
 
 def counts(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.experts import trials
 from vla_rl_bench.experts.report import page
 from vla_rl_bench.experts.trials import Measurement, measure, read_trials
-from vla_rl_bench.results.store import read_json, read_lines
+from vla_rl_bench.files import read_json, read_json_lines
 
 CATALOG = Catalog.of(builtin=builtin)
 ASKED = Measurement("tabletop", "object", {}, tasks=(0, 2), starts=4)
@@ -56,7 +56,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(tmp_path: Path, monkeyp
     assert [(t["task"], t["index"], t["steps"]) for t in resumed["tries"]] == [
         (t["task"], t["index"], t["steps"]) for t in whole["tries"]
     ]
-    assert len(read_lines(lines)) == 8
+    assert len(read_json_lines(lines)) == 8
 
 
 def test_more_starts_and_tasks_add_to_what_is_there(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from vla_rl_bench.results.store import Record, RunFolder, append_lines, write_json
+from vla_rl_bench.files import Record, append_json_lines, write_json
+from vla_rl_bench.results.store import RunFolder
 
 EVENTS = {"grasp": ["grasped"], "push": ["pushed"], "mixed": ["grasped", "pushed"], "none": []}
 ENVIRONMENT = {"name": "tabletop", "jitter": 0.05, "image_size": 48, "expert_noise": 0.1, "friction": True}
@@ -31,7 +32,7 @@ def run(folder: Path, seed: int, arm: str, successes: Counts, **changes: object)
     path.update(record | changes)
     outcomes = [(name, True) for name, count in successes.items() for _ in range(count)]
     outcomes += [("push", False)] * (100 - len(outcomes))
-    append_lines(path.episodes_path, [_episode(name, success) for name, success in outcomes])
+    append_json_lines(path.episodes_path, [_episode(name, success) for name, success in outcomes])
     return path
 
 
@@ -60,7 +61,7 @@ def pair(
     parent = run(folder, seed, "sft", before, **shown)
     recipe = {"environment": ENVIRONMENT, "demonstrations": None, "rl": {"iterations": len(rollouts)}}
     child = run(folder, seed, "rl", after, recipe=recipe, parent=parent.path.name)
-    append_lines(child.metrics_path, [_iteration(number, one) for number, one in enumerate(rollouts, 1)])
+    append_json_lines(child.metrics_path, [_iteration(number, one) for number, one in enumerate(rollouts, 1)])
     ids = sorted(path.name for path in (folder / "runs").iterdir())
     write_json(folder / "suite.json", {"runs": ids, "environment": {"name": "tabletop"}})
     return child

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from tests.report.reading import Page, page_of
+from vla_rl_bench.files import append_json_lines, read_json_lines
 from vla_rl_bench.report.films import films
 from vla_rl_bench.report.shots import Shot, choose
 from vla_rl_bench.report.sources import find
-from vla_rl_bench.results.store import append_lines, read_lines
 from vla_rl_bench.types import Start
 
 pytestmark = pytest.mark.slow
@@ -25,14 +25,14 @@ def shots(folder: Path, count: int = 1) -> tuple[list[Shot], list[str]]:
 
 def first_of(folder: Path, arm: str) -> tuple[Path, dict[str, object]]:
     run = next(path for path in folder.glob("runs/*") if path.name.startswith(f"{arm}-object"))
-    greedy = (one for one in read_lines(run / "episodes.jsonl") if one["iteration"] is None)
+    greedy = (one for one in read_json_lines(run / "episodes.jsonl") if one["iteration"] is None)
     return run, next(one for one in greedy if one["sampling"] == "greedy")
 
 
 def replace_outcome(run: Path, wanted: dict[str, object], success: bool) -> None:
-    records = read_lines(run / "episodes.jsonl")
+    records = read_json_lines(run / "episodes.jsonl")
     (run / "episodes.jsonl").unlink()
-    append_lines(run / "episodes.jsonl", [one | {"success": success} if one == wanted else one for one in records])
+    append_json_lines(run / "episodes.jsonl", [one | {"success": success} if one == wanted else one for one in records])
 
 
 def test_an_episode_is_filmed_once_and_ends_as_recorded(really_run: Path) -> None:
@@ -51,7 +51,9 @@ def test_an_episode_is_filmed_once_and_ends_as_recorded(really_run: Path) -> Non
 
 def test_the_first_starts_are_shown_task_by_task(really_run: Path) -> None:
     run, _ = first_of(really_run, "sft")
-    failures = [one for one in read_lines(run / "episodes.jsonl") if one["iteration"] is None and not one["success"]]
+    failures = [
+        one for one in read_json_lines(run / "episodes.jsonl") if one["iteration"] is None and not one["success"]
+    ]
     firsts = [min(one["start"] for one in failures if one["task"] == task) for task in (0, 1)]
     chosen = [shot for shot in choose(find([str(really_run)])[0], 2) if shot.arm.name == "sft" and not shot.success]
     assert [shot.start for shot in chosen] == [Start(task, start) for task, start in enumerate(firsts)]

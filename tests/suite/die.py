@@ -1,7 +1,7 @@
 """Run a suite and be killed (SIGKILL) at the n-th call of a function: ``python -m tests.suite.die TARGET N SUITE OUT``.
 
-TARGET: ``module:name`` or ``module:Class.name``.  With ``torn:module:append_lines`` the n-th call writes half of its
-bytes first.
+TARGET: ``module:name`` or ``module:Class.name``.  With ``torn:module:append_json_lines`` the n-th call
+writes half of its bytes first.
 """
 
 from __future__ import annotations

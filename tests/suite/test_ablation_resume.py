@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.results.store import read_json
+from vla_rl_bench.files import read_json
 from vla_rl_bench.suite.ablation import ablate
 from vla_rl_bench.suite.runner import run
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from vla_rl_bench.catalog import discover
+from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.pushcut.counts import read_sections
 from vla_rl_bench.results.behaviours import demonstrated
 from vla_rl_bench.results.frame import run_folders
-from vla_rl_bench.results.store import read_lines
 from vla_rl_bench.suite.runner import run
 
 SUITE = Path(__file__).parent / "pushing.yaml"
@@ -25,7 +25,7 @@ def recorded(folder: Path) -> tuple[dict[str, bytes], list[Any], Any]:
     """First successes, counts an iteration, and what the policy learnt from; of the run with RL."""
     [rl] = [path for path in run_folders(folder) if path.name.startswith("sft-rl")]
     firsts = {path.name: path.read_bytes() for path in (rl / "firsts").iterdir()}
-    return firsts, [line["behaviours"] for line in read_lines(rl / "metrics.jsonl")], demonstrated(rl)
+    return firsts, [line["behaviours"] for line in read_json_lines(rl / "metrics.jsonl")], demonstrated(rl)
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.results.store import RunFolder, read_json
+from vla_rl_bench.files import read_json
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.suite.runner import run
 
 SUITE = Path(__file__).parent / "small.yaml"
@@ -22,9 +23,9 @@ MOMENTS = {
     "rollout": ("vla_rl_bench.rollout.scheduler:_Stage.advance", 40),
     "update": ("vla_rl_bench.engine.update:_backward", 4),
     "evaluation": ("vla_rl_bench.engine.evaluate:sampling_name", 50),
-    "writing a checkpoint": ("vla_rl_bench.builtin.strategies.single:replacing", 6),
-    "writing metrics": ("torn:vla_rl_bench.results.store:append_lines", 9),
-    "writing episodes": ("torn:vla_rl_bench.results.store:append_lines", 3),
+    "writing a checkpoint": ("vla_rl_bench.builtin.strategies.single:atomic_path", 6),
+    "writing metrics": ("torn:vla_rl_bench.results.store:append_json_lines", 9),
+    "writing episodes": ("torn:vla_rl_bench.results.store:append_json_lines", 3),
     "renaming": ("pathlib:Path.replace", 25),
 }
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.results.store import RunFolder, read_lines
+from vla_rl_bench.files import read_json_lines
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.suite.runner import run
 
 TEXT = f"""\
@@ -46,7 +47,7 @@ def folder(suite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def episodes(folder: Path, arm: str) -> list[dict[str, object]]:
     (path,) = (folder / "runs").glob(f"{arm}-object-1-*")
-    return read_lines(RunFolder(path).episodes_path)
+    return read_json_lines(RunFolder(path).episodes_path)
 
 
 def tasks(records: list[dict[str, object]], evaluation: str, iteration: int | None = None) -> set[object]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from vla_rl_bench.bench.rows import Row, Skipped, Spread
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.results.provenance import versions
-from vla_rl_bench.results.store import write_bytes
 
 HEADER = ("", "work", "ours", "baseline", "ratio, CPU", "ratio, wall", "aim", "reached")
 

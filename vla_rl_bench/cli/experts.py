@@ -45,7 +45,7 @@ def experts(
     from vla_rl_bench.catalog import discover
     from vla_rl_bench.experts.report import page
     from vla_rl_bench.experts.trials import Measurement, measure
-    from vla_rl_bench.results.store import write_text
+    from vla_rl_bench.files import write_text
     from vla_rl_bench.suite.progress import Display
 
     asked = Measurement(environment, suite, _options(options or []), numbers, starts, split, seed, workers, python)

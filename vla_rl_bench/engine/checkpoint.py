@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.store import replacing
+from vla_rl_bench.files import atomic_path
 
 
 def frozen(policy: nn.Module) -> set[str]:
@@ -39,7 +39,7 @@ def save_policy(path: Path, policy: nn.Module) -> None:
 
 
 def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
-    with replacing(path) as temporary:
+    with atomic_path(path) as temporary:
         save_file({name: value.cpu().contiguous() for name, value in state.items()}, temporary)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import shutil
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 
 from vla_rl_bench import seeding
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.files import exclusive_lock, write_bytes
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, Observation, Start
 
@@ -54,8 +53,7 @@ def build(
     """
     parts = path.with_name(f"{path.name}.parts")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with exclusive_lock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
             save(path, collect(pool, bounds, tasks, per_task, seed, _Kept(pool, parts), progress))
         shutil.rmtree(parts, ignore_errors=True)

@@ -22,9 +22,10 @@ from vla_rl_bench.engine.heap import give_back
 from vla_rl_bench.engine.hooks import Engine, Event
 from vla_rl_bench.engine.spent import Stopwatch, summary
 from vla_rl_bench.engine.update import Batch, Objective, fitting_microbatch, logprob_difference, pack, update
+from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.interfaces import Ranks, Trainer
 from vla_rl_bench.results.behaviours import Label, in_order, tally
-from vla_rl_bench.results.store import RunFolder, read_lines
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.clock import TRAINER
 from vla_rl_bench.rollout.pool import Pool
@@ -110,7 +111,7 @@ def train(training: Training) -> None:
     done = training.trainer.load(path)
     _cut_to(training.folder, done)
     training.firsts.cut_to(done)
-    training.standing.resume(read_lines(training.folder.metrics_path))
+    training.standing.resume(read_json_lines(training.folder.metrics_path))
     if done == 0:
         _curve_point(training, 0)
     for iteration in range(done + 1, config.iterations + 1):

@@ -10,8 +10,8 @@ from typing import Any
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.options import make_options, plain_options
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import append_json_lines, filter_json_lines, read_json, read_json_lines, write_json
 from vla_rl_bench.results.provenance import versions
-from vla_rl_bench.results.store import append_lines, keep_lines, read_json, read_lines, write_json
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import SPLITS, EnvironmentSpec, Start
 
@@ -61,7 +61,7 @@ def measure(asked: Measurement, catalog: Catalog, folder: Path, progress: Progre
     record = _identity(asked, catalog, contract)
     _refuse_others(path, record, plain_options(catalog.environment(asked.environment).options()))
     folder.mkdir(parents=True, exist_ok=True)
-    keep_lines(tries, lambda line: True)  # without a last line that a kill has torn
+    filter_json_lines(tries, lambda line: True)  # without a last line that a kill has torn
     write_json(path, record | {"tries": [asdict(one) for one in read_trials(tries)]})
     todo = _missing(asked, contract, read_trials(tries))
     total = sum(map(len, todo.values()))
@@ -71,7 +71,7 @@ def measure(asked: Measurement, catalog: Catalog, folder: Path, progress: Progre
         pool = _open(asked, catalog)
         try:
             for batch in _batches(starts, pool):
-                append_lines(tries, [asdict(one) for one in _try(pool, batch, asked.seed)])
+                append_json_lines(tries, [asdict(one) for one in _try(pool, batch, asked.seed)])
                 done += len(batch)
                 progress(f"task {task}", done, total)
         finally:
@@ -83,7 +83,7 @@ def measure(asked: Measurement, catalog: Catalog, folder: Path, progress: Progre
 
 def read_trials(path: Path) -> list[Trial]:
     """The tries of a file; empty where there is none."""
-    return [Trial(**line) for line in read_lines(path)]
+    return [Trial(**line) for line in read_json_lines(path)]
 
 
 def _contract(asked: Measurement, catalog: Catalog) -> EnvironmentSpec:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import IO
 
 from vla_rl_bench.entries import Interpreter, Requirements
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import exclusive_lock
 from vla_rl_bench.interpreters.bases import find_base
 from vla_rl_bench.interpreters.places import digest, folder, python_in, read_record, root, state, write_record
 
@@ -36,7 +35,8 @@ def build(interpreter: Interpreter, tell: Tell, base: str | None = None) -> Path
     if state(interpreter) == "ready":
         return python_in(place)
     place.mkdir(parents=True, exist_ok=True)
-    with _alone(place, interpreter), (place / "build.log").open("a") as log:
+    busy = f"env create {interpreter.name}: another process is building it in {place}"
+    with exclusive_lock(place / "build.lock", busy), (place / "build.log").open("a") as log:
         if not read_record(place):
             _check_space(interpreter)
             tell("venv", 0, 1)
@@ -47,16 +47,6 @@ def build(interpreter: Interpreter, tell: Tell, base: str | None = None) -> Path
         _try_imports(interpreter, place)
         write_record(place, read_record(place) | {"complete": True})
     return python_in(place)
-
-
-@contextmanager
-def _alone(place: Path, interpreter: Interpreter) -> Iterator[None]:
-    with (place / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"env create {interpreter.name}: another process is building it in {place}") from None
-        yield
 
 
 def _check_space(interpreter: Interpreter) -> None:

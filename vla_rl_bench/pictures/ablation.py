@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.files import write_bytes, write_text
 from vla_rl_bench.pictures.progress import FEW_SEEDS, Mean, Measure, Sample, as_csv, mean_curve, samples
 from vla_rl_bench.pictures.style import (
     BEFORE,
@@ -29,7 +30,6 @@ from vla_rl_bench.pictures.style import (
     values,
 )
 from vla_rl_bench.results.frame import episodes_frame, metrics_frame, run_folders
-from vla_rl_bench.results.store import write_bytes, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

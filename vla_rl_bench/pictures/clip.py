@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.pictures.film import HOLD_SECONDS, PROGRESS, TRACK, resized
-from vla_rl_bench.results.store import write_bytes
 from vla_rl_bench.types import ImageArray
 
 if TYPE_CHECKING:

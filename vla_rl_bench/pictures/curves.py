@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import ArmConfig, Suite
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.pictures.points import Point, held_out
 from vla_rl_bench.pictures.style import (
     BEFORE,
@@ -27,7 +28,6 @@ from vla_rl_bench.pictures.style import (
     values,
 )
 from vla_rl_bench.results.frame import episodes_frame, metrics_frame, run_folders
-from vla_rl_bench.results.store import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.types import ImageArray
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import MAIN, UNSEEN, ArmConfig, Suite
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.pictures.style import COLOURS, DPI, FAINT, GREY, INK, as_png
 from vla_rl_bench.results.frame import episodes_frame, run_folders
-from vla_rl_bench.results.store import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

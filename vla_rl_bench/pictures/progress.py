@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.files import Record
 from vla_rl_bench.pictures.points import held_out
 from vla_rl_bench.results.costs import Cost, costs
 from vla_rl_bench.results.statistics import over_seeds
-from vla_rl_bench.results.store import Record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.pictures.style import DPI, FAINT, GREY, INK, spread
-from vla_rl_bench.results.store import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

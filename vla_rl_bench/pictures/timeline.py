@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.files import write_bytes
 from vla_rl_bench.rollout.clock import TRAINER, Span
 
 if TYPE_CHECKING:

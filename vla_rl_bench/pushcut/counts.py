@@ -9,9 +9,10 @@ from pathlib import Path
 
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import Record, read_json, read_json_lines
 from vla_rl_bench.results.behaviours import Label, demonstrated, labels_of
 from vla_rl_bench.results.frame import countable_runs, run_folders
-from vla_rl_bench.results.store import Record, RunFolder, read_json, read_lines
+from vla_rl_bench.results.store import RunFolder
 
 MAIN = "main"
 GREEDY = "greedy"
@@ -154,7 +155,7 @@ def _evaluated(path: Path, label: Label, wanted: Callable[[int | None], bool]) -
     """The main evaluation's greedy episodes, or those of its only other sampling."""
     lines = [
         line
-        for line in read_lines(RunFolder(path).episodes_path)
+        for line in read_json_lines(RunFolder(path).episodes_path)
         if (line.get("evaluation") or MAIN) == MAIN and wanted(line["iteration"])
     ]
     samplings = sorted({line["sampling"] for line in lines}, key=lambda name: (name != GREEDY, name))
@@ -164,7 +165,7 @@ def _evaluated(path: Path, label: Label, wanted: Callable[[int | None], bool]) -
 
 def _rollouts(runs: list[tuple[Path, Record]]) -> dict[int, Stage]:
     """Of the iterations that every seed has recorded."""
-    by_seed = {run["seed"]: _recorded(read_lines(RunFolder(path).metrics_path)) for path, run in runs}
+    by_seed = {run["seed"]: _recorded(read_json_lines(RunFolder(path).metrics_path)) for path, run in runs}
     shared = set.intersection(*(set(one) for one in by_seed.values()))
     return {
         number: Stage(f"rollouts, iteration {number}", {seed: one[number] for seed, one in by_seed.items()})

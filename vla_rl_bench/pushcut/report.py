@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vla_rl_bench.catalog import Catalog
+from vla_rl_bench.files import write_json, write_text
 from vla_rl_bench.pushcut.counts import Section, Stage, read_sections
 from vla_rl_bench.pushcut.replay import Film, failures, write_films
 from vla_rl_bench.pushcut.verdict import Verdict, mean_share, verdicts
 from vla_rl_bench.results.statistics import percent, wilson
-from vla_rl_bench.results.store import write_json, write_text
 from vla_rl_bench.results.verdict import points
 
 NAME = "pushcut"

@@ -9,10 +9,11 @@ from typing import Any
 
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.errors import EnvironmentFailure, UserError
+from vla_rl_bench.files import read_json, write_json
 from vla_rl_bench.pictures.clip import write_clip
 from vla_rl_bench.report.shots import Shot, choose
 from vla_rl_bench.report.sources import Evidence
-from vla_rl_bench.results.store import RunFolder, read_json, write_json
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.suite.filming import film_starts
 from vla_rl_bench.suite.job import run_path
 from vla_rl_bench.suite.plan import Run, digest

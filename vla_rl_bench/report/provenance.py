@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vla_rl_bench.files import Record, read_json
 from vla_rl_bench.report.sources import Evidence, record_name
-from vla_rl_bench.results.store import Record, read_json
 
 Facts = list[tuple[str, str]]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vla_rl_bench.files import Record
 from vla_rl_bench.report.palette import Arm, arms
 from vla_rl_bench.report.sources import Evidence
-from vla_rl_bench.results.store import Record
 from vla_rl_bench.suite.filming import greedy_episodes
 from vla_rl_bench.types import Start
 

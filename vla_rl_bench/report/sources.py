@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.files import Record
 from vla_rl_bench.results.frame import countable_runs, episodes_frame, metrics_frame, run_folders
-from vla_rl_bench.results.store import Record, RunFolder
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.suite.job import run_path
 from vla_rl_bench.tables.sources import suite_source
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vla_rl_bench.engine.spent import SHOWN
+from vla_rl_bench.files import Record
 from vla_rl_bench.report.palette import Arm, activity, arms, stage
 from vla_rl_bench.report.sources import Evidence
-from vla_rl_bench.results.store import Record
 
 Line = Mapping[Any, Any]
 """An iteration's metrics, or a part of them."""

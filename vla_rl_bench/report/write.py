@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import write_text
 from vla_rl_bench.report.films import films
 from vla_rl_bench.report.page import render
 from vla_rl_bench.report.sources import Evidence, find
-from vla_rl_bench.results.store import write_text
 
 NAME = "report.html"
 

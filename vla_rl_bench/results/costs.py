@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vla_rl_bench.results.store import Record
+from vla_rl_bench.files import Record
 
 _ENVIRONMENT = ("stepping", "rendering", "reset")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.store import Record, RunFolder, read_lines
+from vla_rl_bench.files import Record, read_json_lines
+from vla_rl_bench.results.store import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def metrics_frame(folders: Iterable[Path], run_ids: Collection[str] | None = Non
     rows = [
         {**_run_fields(run), **line}
         for folder, run in countable_runs(folders, run_ids)
-        for line in read_lines(RunFolder(folder).metrics_path)
+        for line in read_json_lines(RunFolder(folder).metrics_path)
     ]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*RUN_COLUMNS, "iteration", "rollout_success"])
 
@@ -82,7 +83,7 @@ def protocols(frame: pd.DataFrame) -> dict[str, str]:
 
 def _episodes(folder: Path, run: Record) -> list[Record]:
     """The recorded episodes: those of curves, and those of the final evaluations that the run's record vouches for."""
-    episodes = read_lines(RunFolder(folder).episodes_path)
+    episodes = read_json_lines(RunFolder(folder).episodes_path)
     vouched = run.get("evaluations")
     if vouched is None:
         return episodes

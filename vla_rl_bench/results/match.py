@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.files import Record
 from vla_rl_bench.results.comparison import Outcomes, outcomes
 from vla_rl_bench.results.frame import episodes_frame, protocols
 from vla_rl_bench.results.sides import Side
-from vla_rl_bench.results.store import Record, RunFolder
+from vla_rl_bench.results.store import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

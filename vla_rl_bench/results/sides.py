@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.files import Record, read_json
 from vla_rl_bench.results.frame import countable_runs, run_folders
-from vla_rl_bench.results.store import Record, RunFolder, read_json
+from vla_rl_bench.results.store import RunFolder
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,76 +6,19 @@ for count, and a resuming run cuts off the rest.
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench.errors import UserError
-
-Record = dict[str, Any]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name to write under; then `path` is replaced in one step.
-
-    A reader, or a killed writer, sees the old file or the new one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    yield temporary
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode())
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
-
-
-def read_lines(path: Path) -> list[Record]:
-    """The records of a JSON-lines file; a torn last line is no record."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
-
-
-def append_lines(path: Path, records: list[Record]) -> None:
-    """Add records at the end, on disk when this returns."""
-    with path.open("ab") as file:
-        file.write(b"".join(json.dumps(record, sort_keys=True).encode() + b"\n" for record in records))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def keep_lines(path: Path, keep: Callable[[Record], bool]) -> None:
-    """Rewrite a JSON-lines file with the records that `keep` wants."""
-    if path.exists():
-        kept = [record for record in read_lines(path) if keep(record)]
-        write_text(path, "".join(json.dumps(record, sort_keys=True) + "\n" for record in kept))
+from vla_rl_bench.files import (
+    Record,
+    append_json_lines,
+    exclusive_lock,
+    filter_json_lines,
+    read_json,
+    write_json,
+)
 
 
 class RunFolder:
@@ -128,19 +71,19 @@ class RunFolder:
 
     def add_metrics(self, record: Record) -> None:
         if self.writes:
-            append_lines(self.metrics_path, [record])
+            append_json_lines(self.metrics_path, [record])
 
     def add_episodes(self, records: list[Record]) -> None:
         if self.writes:
-            append_lines(self.episodes_path, records)
+            append_json_lines(self.episodes_path, records)
 
     def keep_metrics(self, keep: Callable[[Record], bool]) -> None:
         if self.writes:
-            keep_lines(self.metrics_path, keep)
+            filter_json_lines(self.metrics_path, keep)
 
     def keep_episodes(self, keep: Callable[[Record], bool]) -> None:
         if self.writes:
-            keep_lines(self.episodes_path, keep)
+            filter_json_lines(self.episodes_path, keep)
 
     def cut_curve(self, done: int) -> None:
         """Forget the points of a curve beyond the checkpoint at `done`, and all of them where there is none."""
@@ -157,11 +100,8 @@ class RunFolder:
             yield
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{self.path}: another process is working on this run; wait for it or end it") from None
+        busy = f"{self.path}: another process is working on this run; wait for it or end it"
+        with exclusive_lock(self.path / ".lock", busy):
             for left_over in self.path.glob(".*.tmp"):
                 left_over.unlink()
             yield

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import MAIN, Suite
-from vla_rl_bench.results.store import Record, RunFolder, read_lines
+from vla_rl_bench.files import Record, read_json_lines
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.scheduler import film
 from vla_rl_bench.suite.job import Job, run_path
@@ -47,7 +48,7 @@ def greedy_episodes(folder: Path, run_id: str) -> list[Record]:
     """The run's recorded episodes of the main evaluation, greedy, after training; in the order played."""
     return [
         record
-        for record in read_lines(RunFolder(run_path(folder, run_id)).episodes_path)
+        for record in read_json_lines(RunFolder(run_path(folder, run_id)).episodes_path)
         if record["evaluation"] == MAIN and record["iteration"] is None and record["sampling"] == "greedy"
     ]
 

@@ -24,7 +24,7 @@ from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.engine.ranks import launched
 from vla_rl_bench.entries import CheckResult
 from vla_rl_bench.errors import EnvironmentFailure, MissingRequirement, UserError
-from vla_rl_bench.results.store import write_json
+from vla_rl_bench.files import write_json
 from vla_rl_bench.suite.execute import execute
 from vla_rl_bench.suite.fitting import refuse_misfits
 from vla_rl_bench.suite.job import Job

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.files import write_text
 from vla_rl_bench.results.comparison import Comparison, Outcomes, compare, outcomes
 from vla_rl_bench.results.frame import episodes_frame, run_folders
 from vla_rl_bench.results.looks import Look, Told, expected_by_chance, look
 from vla_rl_bench.results.statistics import decimal
-from vla_rl_bench.results.store import write_text
 from vla_rl_bench.results.verdict import points, signed
 from vla_rl_bench.tables.build import Selection, final_episodes, notes, selections
 from vla_rl_bench.tables.figures import MISSING, in_detail

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.store import write_text
+from vla_rl_bench.files import write_text
 from vla_rl_bench.tables.model import Table
 
 

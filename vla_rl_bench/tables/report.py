@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.files import write_text
 from vla_rl_bench.results.frame import episodes_frame, run_folders
-from vla_rl_bench.results.store import write_text
 from vla_rl_bench.tables.build import Place, Selection, build_table, selections
 from vla_rl_bench.tables.figures import in_detail
 from vla_rl_bench.tables.latex import latex

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.files import read_json
 from vla_rl_bench.results.frame import run_folders
-from vla_rl_bench.results.store import RunFolder, read_json
+from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.tables.build import Place
 
 

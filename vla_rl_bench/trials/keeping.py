@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.files import exclusive_lock, write_bytes
 from vla_rl_bench.trials.events import Event, Plan, event_line, parsed_event
 from vla_rl_bench.trials.sheet import Sheet
 
@@ -62,20 +61,12 @@ def opened(path: Path) -> Iterator[Book]:
     """The sheet, locked as long as this lasts; the lock goes with the process, however it ends."""
     with _reported(path):
         file = path.open("rb+")
-    with file:
-        _lock(path, file)
+    with file, exclusive_lock(path, f"{path}: another process is filling in this sheet; wait for it or end it"):
         data = file.read()
         sheet, whole = _replayed(path, data)
         with _reported(path):
             size = _mended(file, data, whole)
         yield Book(path, file, sheet, size, whole < len(data))
-
-
-def _lock(path: Path, file: BinaryIO) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"{path}: another process is filling in this sheet; wait for it or end it") from None
 
 
 def _mended(file: BinaryIO, data: bytes, whole: int) -> int:

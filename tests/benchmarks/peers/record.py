@@ -12,7 +12,7 @@ from typing import Any
 from tests.benchmarks.peers.checkout import Checkout, own_revision
 from tests.benchmarks.peers.sides import Comparison
 from vla_rl_bench.bench import report
-from vla_rl_bench.results.store import write_bytes
+from vla_rl_bench.files import write_bytes
 
 BEGUN = own_revision()  # when the script began; others may commit meanwhile
 FOLDER = Path(__file__).parents[3] / "results" / "benchmarks"

@@ -21,8 +21,8 @@ from vla_rl_bench.builtin.strategies.random_state import random_state, restore_r
 from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.engine.ranks import Gang, launched
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import read_json, write_json
 from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.results.store import read_json, write_json
 
 
 def make(options: DeepSpeedOptions) -> DeepSpeed:

@@ -17,8 +17,8 @@ from vla_rl_bench.builtin.strategies.random_state import random_state, restore_r
 from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.engine.ranks import Alone, launched
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.files import atomic_path
 from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.results.store import replacing
 
 
 def make(options: SingleOptions) -> Single:
@@ -117,7 +117,7 @@ class SingleTrainer:
             "optimizer": self.optimizer.state_dict(),
             "random": random_state(),
         }
-        with replacing(path) as temporary:
+        with atomic_path(path) as temporary:
             torch.save(saved, temporary)
 
     def load(self, path: Path) -> int:
