@@ -10,7 +10,9 @@ def group_advantages(returns: Tensor, *, eps: float = 1e-6) -> Tensor:
 
     returns: float ``[groups, rollouts]`` -> float ``[groups, rollouts]``.
     DeepSeekMath (arXiv 2402.03300), outcome supervision.  The deviation is the sample one (n - 1) and eps is 1e-6, as
-    in SimpleVLA-RL's code.  A group whose returns all agree gets 0.
+    in SimpleVLA-RL's code.  A group whose returns are all equal gets exactly 0; the mean of equal numbers need not be
+    that number in floating point.
     """
     centred = returns - returns.mean(dim=1, keepdim=True)
-    return centred / (returns.std(dim=1, keepdim=True, correction=1) + eps)
+    advantages = centred / (returns.std(dim=1, keepdim=True, correction=1) + eps)
+    return advantages.masked_fill((returns == returns[:, :1]).all(dim=1, keepdim=True), 0.0)
