@@ -37,7 +37,16 @@ TRICK_HOOKS = (*VALUE_HOOKS, "keep_group", "loss_terms")  # change numbers, so a
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _REFERENCE = re.compile(r"[\w.]+:[\w.]+")
-_REFERENCES = ("make", "function", "render", "rows", "memory", "demonstrations", "needs")  # "module:attribute"
+_REFERENCES = (
+    "make",
+    "function",
+    "render",
+    "rows",
+    "memory",
+    "demonstrations",
+    "needs",
+    "clipped_tokens",
+)  # "module:attribute"
 _RESERVED = ("name",)  # keys that a suite writes beside a plugin's options
 _RESERVED_FOR_ENVIRONMENTS = ("name", "python", "starts")
 # what a suite writes there itself

@@ -11,7 +11,8 @@ import torch
 
 from tests.engine import padded
 from tests.engine.conftest import recipe
-from vla_rl_bench.algorithms.objectives import clipped
+from vla_rl_bench.algorithms.objectives import clipped, clipped_tokens
+from vla_rl_bench.algorithms.sampling import token_logprobs
 from vla_rl_bench.bench.schedules.padded import pad
 from vla_rl_bench.builtin.strategies.acting import Placed
 from vla_rl_bench.builtin.strategies.options import SingleOptions
@@ -142,6 +143,7 @@ def test_gradient_is_equation_11(groups: list[Group], pool: InProcessPool, polic
         temperature=TEMPERATURE,
         clip=CLIP,
         draw=np.random.default_rng(0),
+        clipped_tokens=clipped_tokens,
     )
     assert 0 < found["clip_fraction"] < 1
     assert found["loss"] == pytest.approx(loss, abs=1e-6)
@@ -212,6 +214,33 @@ def test_minibatches_are_whole_trajectories_each_once(groups: list[Group], pool:
     assert sorted(np.concatenate(parts)) == list(range(len(batch.tokens)))
     owners = [set(batch.trajectory[rows].tolist()) for rows in parts]
     assert [len(one) for one in owners] == [4, 2] and not owners[0] & owners[1]
+
+
+def test_clip_fraction_is_the_objectives_own(groups: list[Group], pool: InProcessPool, policy: Any) -> None:
+    """A clip of whole chunks counts whole chunks; an objective that names no clip has no such metric."""
+
+    def clipped_chunks(new: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, clip: ClipRange) -> torch.Tensor:
+        chunk_ratio = torch.exp((new - old).mean(dim=1, keepdim=True))
+        return ((chunk_ratio > 1 + clip.high) | (chunk_ratio < 1 - clip.low)).float().expand_as(new)
+
+    moved(policy)
+    trainer = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
+    batch = packed(groups, pool, policy)
+
+    def metrics(clip: Any) -> dict[str, float]:
+        arguments = (trainer, batch, recipe(minibatch=6), Engine([]), clipped, Alone())
+        rng = np.random.default_rng(0)
+        return update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=rng, clipped_tokens=clip)
+
+    with torch.no_grad():
+        inputs = policy.collate(batch.observations, batch.instructions)
+        new = token_logprobs(policy(inputs), batch.tokens, TEMPERATURE)
+        whole_chunks = clipped_chunks(new, batch.old_logprobs, batch.advantages, CLIP)
+    expected = float((whole_chunks * batch.mask).sum() / batch.mask.sum())
+    assert 0 < expected < 1
+    assert metrics(clipped_chunks)["clip_fraction"] == pytest.approx(expected)
+    assert metrics(clipped_tokens)["clip_fraction"] != pytest.approx(expected)
+    assert "clip_fraction" not in metrics(None)
 
 
 def test_warmup_counts_optimiser_steps(groups: list[Group], pool: InProcessPool, policy: Any) -> None:

@@ -19,7 +19,8 @@ def clipped(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip: Cl
 
 
 def clipped_tokens(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip: ClipRange) -> Tensor:
-    """Which tokens the clip takes out of the gradient: 1 where the clipped branch is the smaller one, else 0."""
+    """Mark the tokens that the clip of `clipped` takes out of the gradient: 1 where its clipped branch is the smaller
+    one, else 0."""
     ratio = torch.exp(logprobs - old_logprobs)
     above = (ratio > 1 + clip.high) & (advantages > 0)
     below = (ratio < 1 - clip.low) & (advantages < 0)

@@ -84,7 +84,10 @@ def register_advantages() -> Iterator[AdvantageEntry]:
 @hookimpl
 def register_objectives() -> Iterator[ObjectiveEntry]:
     yield ObjectiveEntry(
-        "clipped", "the clipped probability ratio, without a KL term", "vla_rl_bench.algorithms.objectives:clipped"
+        "clipped",
+        "the clipped probability ratio, without a KL term",
+        "vla_rl_bench.algorithms.objectives:clipped",
+        clipped_tokens="vla_rl_bench.algorithms.objectives:clipped_tokens",
     )
 
 

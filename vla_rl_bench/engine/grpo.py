@@ -69,6 +69,7 @@ class Standing:
 class Training:
     """Everything a GRPO run needs.  tasks: indices; bounds: half-open range of training starts.
 
+    clipped_tokens: as of an `ObjectiveEntry`; None: no `clip_fraction` is recorded.
     curve: what is evaluated while training.
     precision: of the forwards, as strategies name it.
     behaviour: an episode's events -> what the record calls it.  demonstrated: behaviour -> demonstrations of it that
@@ -89,6 +90,7 @@ class Training:
     seed: int
     curve: tuple[Evaluation, ...]
     progress: Callable[[str, int, int], None]
+    clipped_tokens: Objective | None = None
     precision: str = "float32"
     behaviour: Label = in_order
     demonstrated: Mapping[str, int] | None = None
@@ -211,6 +213,7 @@ def _learn(training: Training, groups: Sequence[Group], temperature: float, iter
         clip=clip,
         draw=seeding.generator("minibatches", training.seed, iteration),
         microbatch=training.standing.microbatch,
+        clipped_tokens=training.clipped_tokens,
     )
     return found | looked_at | {"clip_low": clip.low, "clip_high": clip.high}
 

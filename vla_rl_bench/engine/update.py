@@ -13,7 +13,6 @@ from torch import Tensor
 
 from vla_rl_bench.algorithms.aggregation import AGGREGATES
 from vla_rl_bench.algorithms.masks import executed_tokens
-from vla_rl_bench.algorithms.objectives import clipped_tokens
 from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.hooks import Engine
@@ -98,12 +97,14 @@ def update(
     clip: ClipRange,
     draw: np.random.Generator,
     microbatch: int | None = None,
+    clipped_tokens: Objective | None = None,
 ) -> dict[str, float]:
     """One epoch, an optimiser step a mini-batch -> metrics averaged over executed tokens (loss and grad_norm:
     over optimiser steps).
 
     Every rank has the whole batch and forwards its share of each mini-batch.
     microbatch: chunks in one forward; ``config.microbatch`` if none is given.
+    clipped_tokens: the objective's clip, of the same arguments; without it there is no `clip_fraction`.
     """
     sums: dict[str, float] = {}
     norms = []
@@ -116,7 +117,7 @@ def update(
             share = batch.part(rows[part]), weights[part]
             if not len(part):  # forward something, since the other ranks do, and count nothing
                 share = batch.part(rows[:1]).unexecuted(), torch.zeros_like(weights[:1])
-            found = _backward(trainer, *share, engine, objective, temperature, clip, last=last)
+            found = _backward(trainer, *share, engine, objective, temperature, clip, clipped_tokens, last=last)
             sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
         warm = min(1.0, (trainer.steps_taken + 1) / max(config.warmup, 1))
         norms.append(trainer.step(config.learning_rate * warm, config.grad_clip))
@@ -141,6 +142,7 @@ def _backward(
     objective: Objective,
     temperature: float,
     clip: ClipRange,
+    clipped_tokens: Objective | None = None,
     *,
     last: bool,
 ) -> dict[str, float]:
@@ -155,12 +157,14 @@ def _backward(
         loss = loss + term * weights.sum()  # the micro-batch's share of the mini-batch
     trainer.backward(loss, last=last)
     with torch.no_grad():
-        return {
+        sums = {
             "loss": float(loss.detach()),
             "entropy": float((entropy * mask).sum()),
-            "clip_fraction": float((clipped_tokens(logprobs, old, advantages, clip) * mask).sum()),
             "kl": float(((old - logprobs) * mask).sum()),
         }
+        if clipped_tokens:
+            sums["clip_fraction"] = float((clipped_tokens(logprobs, old, advantages, clip) * mask).sum())
+    return sums
 
 
 def fitting_microbatch(

@@ -241,7 +241,7 @@ class Workshop:
 
     def training(self, policy: TokenPolicy, config: RlConfig) -> grpo.Training:
         """What GRPO needs; the policy's optimiser is made here."""
-        pool = self.pool()
+        pool, objective = self.pool(), self.catalog.objective(config.objective)
         trainer = self.strategy.prepare(
             policy, betas=config.betas, weight_decay=config.weight_decay, grad_clip=config.grad_clip
         )
@@ -254,7 +254,8 @@ class Workshop:
             engine=self.engine,
             config=config,
             advantage=entries.load(self.catalog.advantage(config.advantage).function),
-            objective=entries.load(self.catalog.objective(config.objective).function),
+            objective=entries.load(objective.function),
+            clipped_tokens=entries.load(objective.clipped_tokens) if objective.clipped_tokens else None,
             tasks=self.tasks(pool.contract),
             bounds=self.bounds(pool.contract, "training"),
             seed=self.job.run.seed,
