@@ -144,8 +144,8 @@ class ObjectiveEntry:
     """`function` refers to ``f(logprobs, old_logprobs, advantages, clip: ClipRange) -> per-token objective``, to be
     maximised, all tensors of one shape.
 
-    clipped_tokens: refers to a function of the same arguments -> 1 where the clip takes a token's gradient away, else 0:
-    the metric ``clip_fraction``, which an objective without it does not have.
+    clipped_tokens: refers to a function of the same arguments -> 1 where the clip takes a token's gradient away, else
+    0.  Its mean is the metric ``clip_fraction``; None leaves the metric out.
     """
 
     name: str
