@@ -13,18 +13,18 @@ def half(arm: str, column: str, seed: int, task: int, start: int, rollout: int) 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     suite = made_up_suite()
     first = write_report(write_suite(tmp_path / "a", suite, half), suite, run_ids(suite))
-    before = [path.read_bytes() for path in first]
+    before = [path.read_bytes() for path in first[:2]]
     again = write_report(tmp_path / "a", suite, run_ids(suite))
     elsewhere = write_report(write_suite(tmp_path / "b", suite, half), suite)
-    assert [path.name for path in first] == ["table.md", "table.tex"]
-    assert [path.read_bytes() for path in again] == before
-    assert [path.read_bytes() for path in elsewhere] == before
+    assert [path.name for path in first] == ["table.md", "table.tex", "tables"]
+    assert [path.read_bytes() for path in again[:2]] == before
+    assert [path.read_bytes() for path in elsewhere[:2]] == before
 
 
 def test_a_report_leaves_nothing_but_its_files(tmp_path: Path) -> None:
     suite = made_up_suite()
     write_report(write_suite(tmp_path, suite, half), suite, stem="other")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.md", "other.tex", "runs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.md", "other.tex", "others", "runs"]
 
 
 def test_further_evaluations_follow_under_their_own_titles(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_further_evaluations_follow_under_their_own_titles(tmp_path: Path) -> No
         records = episodes(arm, "goal", 0, half) + episodes(arm, "goal", 0, half, sampling="T=1")
         records += episodes(arm, "goal", 0, half, evaluation="exact", protocol="exact-1")
         write_run(tmp_path, arm, "goal", 0, records)
-    markdown, latex = (path.read_text() for path in write_report(tmp_path, suite))
+    markdown, latex = (path.read_text() for path in write_report(tmp_path, suite)[:2])
     titles = [line.strip("*") for line in markdown.splitlines() if line.startswith("**")]
     assert titles == [
         *("Made up", "Made up: counts and intervals"),

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.files import write_text
 from vla_rl_bench.results.comparison import Comparison, Outcomes, compare, outcomes
 from vla_rl_bench.results.frame import episodes_frame, run_folders
 from vla_rl_bench.results.looks import Look, Told, expected_by_chance, look
 from vla_rl_bench.results.statistics import decimal
 from vla_rl_bench.results.verdict import points, signed
-from vla_rl_bench.tables.build import Selection, final_episodes, notes, selections
+from vla_rl_bench.tables.build import Selection, final_episodes, notes, selections, title_and_label
 from vla_rl_bench.tables.figures import MISSING, in_detail
 from vla_rl_bench.tables.latex import latex
 from vla_rl_bench.tables.latex_text import latex_text
 from vla_rl_bench.tables.markdown import grid, markdown
-from vla_rl_bench.tables.report import suite_tables
+from vla_rl_bench.tables.report import suite_tables, write_files
 from vla_rl_bench.tables.templating import template
 
 if TYPE_CHECKING:
@@ -70,26 +69,21 @@ class AblationTable:
 
 
 def write_ablation(folder: Path, suite: Suite, run_ids: Collection[str] | None = None) -> list[Path]:
-    """Writes ``ablation.md`` and ``ablation.tex`` into the suite's folder -> their paths.
+    """Write ``ablation.md``, ``ablation.tex`` and ``ablations/``, each table in a file of its own -> their paths.
 
     suite: as `ablation_suite` makes it.  For each evaluation the differences, then the counts with their intervals and
     what each arm gave over seeds.
     """
     frame = episodes_frame(run_folders(folder), run_ids)
     plain = suite.model_copy(update={"table": suite.table.model_copy(update={"delta": ()})})
-    details = [[replace(part, label=f"{part.label}-ablation") for part in in_detail(one)[1:]] for one in
+    details = [[replace(part, label=f"{part.label}:ablation") for part in in_detail(one)[1:]] for one in
                suite_tables(frame, plain)]  # fmt: skip
-    tables = ablation_tables(frame, suite)
-    written = []
-    for suffix, differences, render in ((".md", as_markdown, markdown), (".tex", as_latex, latex)):
-        parts = [
-            text
-            for table, further in zip(tables, details, strict=True)
-            for text in (differences(table), *map(render, further))
-        ]
-        write_text(folder / f"ablation{suffix}", "\n".join(parts))
-        written.append(folder / f"ablation{suffix}")
-    return written
+    markdowns: list[str] = []
+    latexes: dict[str, str] = {}
+    for table, further in zip(ablation_tables(frame, suite), details, strict=True):
+        markdowns += [as_markdown(table), *map(markdown, further)]
+        latexes |= {table.label: as_latex(table), **{part.label: latex(part) for part in further}}
+    return write_files(folder, "ablation", markdowns, latexes)
 
 
 def ablation_tables(frame: pd.DataFrame, suite: Suite) -> list[AblationTable]:
@@ -160,11 +154,8 @@ def _table(measured: _Measured, selection: Selection, looks: int) -> AblationTab
     sections = [(column, tuple(_lines(measured, column, looks))) for column in suite.columns]
     if measured.averaged:
         sections.append((AVERAGE, tuple(_lines(measured, None, looks))))
-    title, label = suite.title or suite.name, f"tab:{suite.name}-ablation"
-    if (selection.evaluation, selection.sampling) != ("main", suite.evaluation.table):
-        name = selection.sampling if selection.evaluation == "main" else f"{selection.evaluation}, {selection.sampling}"
-        title, label = f"{title} ({name})", "-".join([label, *name.replace(",", "").split()])
-    table = AblationTable(title, label, tuple(sections), ())
+    title, label = title_and_label(suite, selection)
+    table = AblationTable(title, f"{label}:ablation", tuple(sections), ())
     return replace(table, notes=(*_in_words(table, looks, suite), *notes(measured.episodes, suite, selection)))
 
 
@@ -241,7 +232,6 @@ def as_latex(table: AblationTable) -> str:
     rendered = template("latex.tex.j2").render(
         title=latex_text(table.title),
         label=table.label,
-        wide=False,
         alignment="lrrrl",
         lines=lines,
         notes=[latex_text(note) for note in table.notes],

@@ -73,14 +73,27 @@ def build_table(
     columns = tuple(Column(column, comparable=column not in unlike) for column in suite.columns)
     if suite.table.average:
         columns += (Column("Avg", mean_of=tuple(range(len(suite.columns)))),)
+    title, label = title_and_label(suite, chosen)
     return Table(
-        title=suite.title or suite.name,
+        title=title,
         columns=columns,
         sections=(Section(tuple(_lines(episodes, suite))),),
-        label=f"tab:{suite.name}",
+        label=label,
         notes=(*notes(episodes, suite, chosen), *_left_out(episodes, limited)),
         delta_intervals=len(suite.table.delta) > 1,
     )
+
+
+def title_and_label(suite: Suite, selection: Selection) -> tuple[str, str]:
+    """Title and label of a suite's table; they name the evaluation unless it is the suite's own.
+
+    The parts of a label are separated by colons, which no name has, so that labels of two suites differ.
+    """
+    title, label = suite.title or suite.name, f"tab:{suite.name}"
+    if selection == select(suite):
+        return title, label
+    parts = [selection.sampling] if selection.evaluation == MAIN else [selection.evaluation, selection.sampling]
+    return f"{title} ({', '.join(parts)})", ":".join([label, *parts])
 
 
 def _lines(episodes: pd.DataFrame, suite: Suite) -> Iterator[Row | Delta]:

@@ -40,14 +40,15 @@ def _note(table: Table, shows: Shows) -> str:
 
 def showing(table: Table, shows: Shows) -> Table:
     """The same table with other figures in it: counts and intervals, or means over seeds."""
-    title, label = table.title + _TITLES[shows], f"{table.label}-{shows}"
+    title, label = table.title + _TITLES[shows], f"{table.label}:{shows}"
     return replace(table, shows=shows, title=title, label=label, notes=(_note(table, shows),))
 
 
 def shown_as(table: Table, shows: Shows) -> Table:
     """The table itself with other figures in its cells, under all its notes; published cells have only their rate."""
     note = (_note(table, shows),) if table.seeds and shows != "rates" else ()
-    return replace(table, shows=shows, notes=(*table.notes, *note))
+    label = table.label if shows == "rates" else f"{table.label}:as-{shows}"
+    return replace(table, shows=shows, label=label, notes=(*table.notes, *note))
 
 
 def in_detail(table: Table) -> list[Table]:

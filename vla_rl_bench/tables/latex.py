@@ -11,20 +11,19 @@ from vla_rl_bench.tables.model import Table
 from vla_rl_bench.tables.ranking import Mark
 from vla_rl_bench.tables.templating import template
 
-WIDE = 70  # characters, blanks between columns included, beyond which a table is scaled to the text's width
-LONG = 12  # characters, beyond which a wide table breaks a column's title into two lines
+WIDE = 70  # characters, blanks between columns included, beyond which long column titles are broken into two lines
+LONG = 12  # characters, beyond which a column's title is long
 
 _MARKED: dict[Mark, str] = {"": "{}", "bold": r"\textbf{{{}}}", "underline": r"\underline{{{}}}"}
 
 
 def latex(table: Table) -> str:
-    r"""Booktabs' rules, with ``\cmidrule`` under each group of columns; wide tables are scaled to the text's width."""
+    r"""Booktabs' rules, with ``\cmidrule`` under each group of columns; scaled to the line's width if it is wider."""
     found = lines(table)
     wide = _is_wide(found)
     rendered = template("latex.tex.j2").render(
         title=latex_text(table.title),
         label=table.label,
-        wide=wide,
         alignment="l" + "".join(("@{\\hskip 1.5em}" if mean else "") + "r" for mean in _means(table)),
         lines=[source for line in found for source in _source(line, wide)],
         notes=[latex_text(note) for note in table.notes],
