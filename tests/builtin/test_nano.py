@@ -17,6 +17,7 @@ from vla_rl_bench.builtin.tabletop.environment import contract
 from vla_rl_bench.builtin.tabletop.environment import make as make_table
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tabletop.suites import SUITES
+from vla_rl_bench.config.options import make_options
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, Observation, Start
 
@@ -105,9 +106,30 @@ def test_shipped_weights_find_the_basket() -> None:
     assert np.median(away) < 0.02
 
 
-def test_weights_that_do_not_fit_say_what_to_do() -> None:
+def test_weights_that_do_not_fit_the_environment_say_what_to_do() -> None:
+    spec = contract("object", TabletopOptions(image_size=24))
     with pytest.raises(UserError, match="weights: none"):
-        make(SPEC, NanoOptions(width=32, weights="tabletop"), 0)
+        make(spec, NanoOptions(weights="tabletop"), 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("chunk", 8),
+        ("width", 32),
+        ("layers", 1),
+        ("heads", 4),
+        ("stem", "conv"),
+        ("patch", 8),
+        ("words", 12),
+        ("rank", 8),
+    ],
+)
+def test_options_that_the_weights_do_not_fit_are_rejected_when_a_suite_is_read(option: str, value: int | str) -> None:
+    """Every option changes the shape of a weight or, as `heads` does, what the weights compute."""
+    NanoOptions(**{option: value})  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=rf"^s: {option}: {value} does not fit the weights `tabletop`, which have "):
+        make_options(NanoOptions, {option: value, "weights": "tabletop"}, "s")
 
 
 def test_a_patch_that_does_not_divide_the_image_is_refused() -> None:

@@ -84,6 +84,8 @@ WRONG = [
      "unknown trick `temprature`. Did you mean `temperature`?"),
     ("name: temperature\n          value: 1.6", "name: clip-range", "- name: clip-range",
      "arms.sft-rl.rl.tricks.clip-range: trick `clip-range` is there twice; remove one"),
+    ("minibatch: 8", "minibatch: 33", "minibatch", "arms.sft-rl.rl.minibatch: 33 trajectories are more than a "
+     "batch has: groups x group_size = 32; write at most that"),
     ("advantage: grpo", "advantage: gae", "gae", "arms.sft-rl.rl.advantage: unknown advantage `gae`. Known: grpo."),
     ("objective: clipped", "objective: cliped", "cliped", "arms.sft-rl.rl.objective: "
      "unknown objective `cliped`. Did you mean `clipped`?"),

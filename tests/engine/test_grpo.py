@@ -31,19 +31,25 @@ SAME = ("drawn", "kept", "chunks", "acceptance", "rollout_success", "loss", "ent
 COUNTS = (*SAME, "wasted_chunks")
 
 
-class EvenStarts:
-    """Keeps the groups from even starts, some more and some less than half of a batch's; at most four batches."""
+class EvenStartsDrawnOnce:
+    """Keeps the groups from even starts, some more and some less than half of a batch's."""
 
     @hookimpl
     def keep_group(self, group: Group) -> bool:
         return group.start.index % 2 == 0
+
+
+class EvenStarts(EvenStartsDrawnOnce):
+    """The same, drawing at most four batches."""
 
     @hookimpl
     def draw_limit(self, default: float) -> float:
         return 4.0
 
 
-def trained(folder: Path, iterations: int = 5, **changes: Any) -> list[dict[str, Any]]:
+def trained(
+    folder: Path, iterations: int = 5, trick: EvenStartsDrawnOnce | None = None, **changes: Any
+) -> list[dict[str, Any]]:
     """Run, or resume, with the forwards of worker processes, one observation each -> the metrics."""
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), 10))
     pool.forward_rows = 1
@@ -56,7 +62,7 @@ def trained(folder: Path, iterations: int = 5, **changes: Any) -> list[dict[str,
         trainer=Single(SingleOptions(device="cpu")).prepare(policy),  # type: ignore[arg-type]
         ranks=Alone(),
         pool=pool,
-        engine=Engine([EvenStarts()]),
+        engine=Engine([trick or EvenStarts()]),
         config=config,
         advantage=group_advantages,
         objective=clipped,
@@ -95,6 +101,13 @@ def test_surplus_serves_one_iteration_later(tmp_path: Path) -> None:
     found = trained(tmp_path, groups=3, reuse_surplus=True)
     assert found[0]["reused"] == 0 and sum(one["reused"] for one in found) > 0
     assert all(one["kept"] + one["reused"] == 3 for one in found)
+
+
+def test_a_batch_smaller_than_a_minibatch_is_one_optimiser_step(tmp_path: Path) -> None:
+    """As dynamic sampling may leave it; a suite whose minibatch exceeds the whole batch is rejected by `validate`."""
+    metrics = trained(tmp_path, trick=EvenStartsDrawnOnce(), groups=4, minibatch=8)
+    partial = [record for record in metrics if 0 < record["kept"] < 4]
+    assert partial and {record["updates"] for record in partial} == {1}
 
 
 def test_an_iteration_says_where_its_time_went(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_two_processes_learn_what_one_does(single: Path, begun: Path, zero: int)
 
 def test_in_bfloat16_the_copy_that_acts_is_what_learns(tmp_path: Path) -> None:
     """One optimiser step an iteration: until it is taken, the ratio of new to old probabilities is 1."""
-    few = ("arms.sft.sft.steps=60", "rl.iterations=2", "rl.minibatch=100", "rl.curve=null")
+    few = ("arms.sft.sft.steps=60", "rl.iterations=2", "rl.minibatch=36", "rl.curve=null")
     end(tmp_path, 3, *few, precision="bfloat16")
     metrics = [record for record in lines(run_of(tmp_path, "sft-rl") / "metrics.jsonl") if record["kept"]]
     assert metrics and all(abs(record["kl"]) < 1e-3 and record["clip_fraction"] < 0.01 for record in metrics)

@@ -128,6 +128,12 @@ def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:
 def _rl(rl: RlConfig, path: Path, catalog: Catalog) -> Problems:
     yield from _found(catalog, "advantages", rl.advantage, (*path, "advantage"))
     yield from _found(catalog, "objectives", rl.objective, (*path, "objective"))
+    batch = rl.groups * rl.group_size
+    if rl.minibatch > batch:
+        what = (
+            f"{rl.minibatch} trajectories are more than a batch has: groups x group_size = {batch}; write at most that"
+        )
+        yield (*path, "minibatch"), what
     path = (*path, "tricks")
     yield from _twice([trick.name for trick in rl.tricks], path, "trick")
     for number, trick in enumerate(rl.tricks):

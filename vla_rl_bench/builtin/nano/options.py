@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 
@@ -12,7 +12,8 @@ class NanoOptions:
 
     stem: how an image becomes tokens; `patch` is linear on squares of `patch` pixels, `conv` is three convolutions of
     stride 2 (one token for 8 x 8 pixels).  words: instruction tokens; a longer instruction is cut.  rank: of the head.
-    weights: `none`, or `tabletop`, the shipped stand-in for VLA pre-training (see `pretrain.py`).
+    weights: `none`, or `tabletop`, the shipped stand-in for VLA pre-training (see `pretrain.py`), which fits the
+    defaults of all other options alone.
     """
 
     chunk: int = 4
@@ -31,3 +32,10 @@ class NanoOptions:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
         if self.width % (8 * self.heads):
             raise ValueError(f"width: {self.width} is not a multiple of 8 times heads ({self.heads})")
+        for field in fields(self) if self.weights != "none" else ():
+            value = getattr(self, field.name)
+            if field.name != "weights" and value != field.default:
+                raise ValueError(
+                    f"{field.name}: {value} does not fit the weights `{self.weights}`, which have {field.default}; "
+                    "write that, or weights: none"
+                )

@@ -41,8 +41,8 @@ def _load_weights(policy: NanoPolicy, name: str) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise UserError(
-            f"policy.weights: `{name}` does not fit these options or this environment ({reason}). "
-            "Use the options that suites/quickstart.yaml has, or weights: none"
+            f"policy.weights: `{name}` does not fit this environment ({reason}). "
+            "Use the environment that suites/quickstart.yaml has, or weights: none"
         ) from None
 
 
