@@ -1,6 +1,7 @@
 """The tokenizer against the definition of OpenVLA's, and against itself."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,12 @@ def test_two_top_tokens_mean_one_action() -> None:
 def test_zero_is_exact_and_tokens_descend() -> None:
     assert action_tokens.decode(action_tokens.encode(np.array([0.0]))) == 0.0
     assert (np.diff(action_tokens.decode(np.arange(256))) <= 0).all()
+
+
+def test_nan_has_no_token() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        action_tokens.encode(np.array([[0.0, np.nan], [1.0, -1.0]]))
+    assert action_tokens.encode(np.array([np.inf, -np.inf])).tolist() == action_tokens.encode([1.0, -1.0]).tolist()
 
 
 @given(st.floats(-3, 3))

@@ -15,7 +15,13 @@ _CENTRES = ((_EDGES[:-1] + _EDGES[1:]) / 2).astype(np.float32)
 
 
 def encode(values: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Values ``[...]``, clipped to [-1, 1] -> tokens ``[...]`` in 0..255."""
+    """Values ``[...]``, clipped to [-1, 1] -> tokens ``[...]`` in 0..255.
+
+    Raises:
+        ValueError: A value is NaN, which has no token (`numpy.digitize` would make it the largest action).
+    """
+    if np.isnan(values).any():
+        raise ValueError("an action is NaN: it has no token")
     tokens: NDArray[np.int16] = (BINS - np.digitize(np.clip(values, -1.0, 1.0), _EDGES)).astype(np.int16)
     return tokens
 

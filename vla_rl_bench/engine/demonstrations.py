@@ -151,6 +151,27 @@ def _collect_task(
     return found
 
 
+def check_finite(demonstrations: Sequence[Demonstration], contract: EnvironmentSpec, source: Path) -> None:
+    """Reject demonstrations with a NaN or infinite action or proprioception.
+
+    Raises:
+        UserError: Names the first such number.
+    """
+    for demonstration in demonstrations:
+        columns = (
+            ("action", contract.action.names, demonstration.actions),
+            ("proprioception", contract.proprio, demonstration.observations.proprio),
+        )
+        for kind, names, values in columns:
+            places = np.argwhere(~np.isfinite(values))
+            if len(places):
+                (step, column), task = places[0], demonstration.start.task
+                raise UserError(
+                    f"{source}: a demonstration of task {task} ({contract.tasks[task].name}): {kind} `{names[column]}` "
+                    f"is {values[step, column]} at step {step}, and must be finite; remove that demonstration"
+                )
+
+
 def save(path: Path, demonstrations: Sequence[Demonstration]) -> None:
     """One compressed NumPy archive."""
     arrays: dict[str, np.ndarray] = {"starts": np.array([(d.start.task, d.start.index) for d in demonstrations])}

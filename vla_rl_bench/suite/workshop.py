@@ -187,7 +187,9 @@ class Workshop:
                 self.build_demonstrations(path, per_task)
         self.ranks.agree(None)  # the others wait for the file
         self.folder.update({"demonstrations": path.name})
-        return demonstrations.load(path)
+        found = demonstrations.load(path)
+        demonstrations.check_finite(found, self.contract, path)
+        return found
 
     def demonstration_store(self, per_task: int) -> Path:
         """Where the demonstrations are that the run asks for, or will be."""
@@ -230,6 +232,7 @@ class Workshop:
         options = make_options(self.environment.options, config.options, config.name)
         with self.timed("demonstration_seconds"):
             found: list[Demonstration] = read(source, contract, self.demonstrated(contract), per_task, options)
+            demonstrations.check_finite(found, contract, source)
         self.folder.update({"demonstrations": str(source)})
         return found
 

@@ -230,6 +230,16 @@ def test_complaints_about_what_is_inside(tmp_path: Path) -> None:
     assert "hold no proprioception `heat`" in complaint(soup(tmp_path / "7", episode()), proprio=("heat",))
 
 
+@pytest.mark.parametrize("name", ["actions", "states", "obs/ee_pos", "obs/ee_ori", "obs/gripper_states"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_named(tmp_path: Path, name: str, value: float) -> None:
+    rows = episode(1)
+    rows[name][2, 1] = value
+    message = complaint(soup(tmp_path, episode(), rows), per_task=2)
+    where = "data/demo_1/obs" if name.startswith("obs/") else "data/demo_1"
+    assert f"{where}: `{name.removeprefix('obs/')}` is {value} in row 2, column 1, and must be finite" in message
+
+
 def test_another_size_needs_the_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerender, "_PACKAGES", ("no_such_simulator",))
     message = complaint(soup(tmp_path, episode()), size=64)

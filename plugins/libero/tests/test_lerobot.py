@@ -90,7 +90,7 @@ def film(path: Path, images: np.ndarray) -> None:
     iio.imwrite(path, images, plugin="FFMPEG", fps=FPS, codec="libx264", macro_block_size=16, quality=10)
 
 
-def version_2(folder: Path) -> Path:
+def version_2(folder: Path, recorded: list[dict[str, Any]] | None = None) -> Path:
     """Images in the rows, an episode a file."""
     names = ("actions", "state", "image")
     (folder / "meta").mkdir(parents=True)
@@ -101,7 +101,7 @@ def version_2(folder: Path) -> Path:
         for n, length in enumerate(LENGTHS)
     ]
     (folder / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    for n, shown in enumerate(episodes()):
+    for n, shown in enumerate(recorded or episodes()):
         rows = {
             "actions": list(shown["actions"]),
             "state": list(shown["state"]),
@@ -184,6 +184,15 @@ def test_what_does_not_fit_is_said(tmp_path: Path, change: dict[str, Any], messa
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=message):
         reading.read(tmp_path / "set", CONTRACT, (0,), 1, LiberoOptions())
+
+
+@pytest.mark.parametrize("name", ["actions", "state"])
+def test_a_number_that_is_not_finite_is_named(tmp_path: Path, name: str) -> None:
+    shown = episodes()
+    shown[0][name][1, 2] = np.nan
+    folder = version_2(tmp_path / "set", shown)
+    with pytest.raises(UserError, match=rf"episode 0: `{name}` is nan in row 1, column 2, and must be finite"):
+        reading.read(folder, CONTRACT, (0,), 1, LiberoOptions())
 
 
 def test_too_few_and_another_size_are_said(tmp_path: Path) -> None:

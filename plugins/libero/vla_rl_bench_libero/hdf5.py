@@ -20,7 +20,7 @@ import numpy as np
 from vla_rl_bench.errors import MissingRequirement, UserError
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, Observation, Start, TaskSpec
 from vla_rl_bench_libero.options import LiberoOptions
-from vla_rl_bench_libero.recorded import Episode, kept_rows, noops, proprio, robot_base, upright
+from vla_rl_bench_libero.recorded import Episode, check_finite, kept_rows, noops, proprio, robot_base, upright
 from vla_rl_bench_libero.rerender import Rerenderer, official_index
 from vla_rl_bench_libero.simulator import CAMERA, PROPRIO, Vector
 
@@ -156,6 +156,7 @@ def _array(group: Any, name: str, where: str, width: int | None = None) -> Vecto
     values = np.asarray(_member(group, name, where)[()], np.float64)
     if values.ndim != 2 or (width is not None and values.shape[1] != width):
         raise UserError(f"{where}: `{name}` has shape {list(values.shape)}, not [steps, {width or 'numbers'}]")
+    check_finite(values, name, where)
     return values
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from vla_rl_bench.errors import MissingRequirement, UserError
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, ImageArray, Observation, Start
 from vla_rl_bench_libero.options import LiberoOptions
-from vla_rl_bench_libero.recorded import noops, robot_base
+from vla_rl_bench_libero.recorded import check_finite, noops, robot_base
 from vla_rl_bench_libero.simulator import CAMERA, PROPRIO, Vector, proprioception
 
 INSTALL = 'pip install -e "plugins/libero[data]"'
@@ -72,6 +72,7 @@ class Dataset:
         for name, values, width in ((columns[0], actions, 7), (columns[1], states, len(PROPRIO))):
             if values.shape != (one.stop - one.first, width):
                 raise UserError(f"{one.file}: {name} has shape {list(values.shape)}, not [steps, {width}]")
+            check_finite(values, name, f"{one.file}: episode {one.index}")
         if one.video is not None:
             return actions, states, _frames(one.video, one.frame, len(actions))
         return actions, states, np.stack([_picture(cell, self.path) for cell in rows[image].to_pylist()])

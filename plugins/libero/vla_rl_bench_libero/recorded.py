@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageArray, TaskSpec
 from vla_rl_bench_libero.simulator import PROPRIO, Vector, proprioception
 
@@ -21,6 +22,17 @@ _BASES = {
     "LIVING_ROOM": (-0.51, 0.0, 0.42),
     "STUDY": (-0.75, 0.0, 0.912),
 }
+
+
+def check_finite(values: Vector, name: str, where: str) -> None:
+    """Reject recorded rows ``[T, width]`` with a NaN or infinite number."""
+    places = np.argwhere(~np.isfinite(values))
+    if len(places):
+        row, column = places[0]
+        raise UserError(
+            f"{where}: `{name}` is {values[row, column]} in row {row}, column {column}, and must be finite; "
+            "remove that demonstration"
+        )
 
 
 @dataclass(frozen=True)
