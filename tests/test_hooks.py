@@ -19,11 +19,11 @@ from vla_rl_bench.builtin import plugin as builtin
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.cli.app import build
 from vla_rl_bench.config.load import load_suite_text
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.errors import PluginError
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.suite.execute import execute
-from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.job import RunJob
 from vla_rl_bench.suite.plan import plan
 from vla_rl_bench.types import ClipRange, Group, Observation, SamplingParams, Start, Trajectory
 
@@ -200,7 +200,7 @@ class Doubles:
 
 def ask(hook: str, *tricks: object) -> Any:
     """What the engine answers, plain; defaults: temperature 1, one draw, clip 0.1 and 0.1, the returns themselves."""
-    engine = Engine(tricks)
+    engine = RunHooks(tricks)
     if hook == "sampling_params":
         return engine.sampling_params(1, SamplingParams(1.0)).temperature
     if hook == "draw_limit":
@@ -219,7 +219,7 @@ def check_value_hook(hook: str, *, default: Any, owned: Any, wrapped: Any, both:
     assert ask(hook, Answers(), Doubles()) == ask(hook, Doubles(), Answers()) == both
     one, other = (type(name, (), {hook: vars(Answers)[hook]})() for name in ("One", "Other"))
     with pytest.raises(PluginError, match=f"{hook}: both One and Other own it"):
-        Engine([one, other])
+        RunHooks([one, other])
 
 
 def test_hook_sampling_params() -> None:
@@ -267,10 +267,10 @@ def test_hook_keep_group() -> None:
     """All who have an opinion must agree; without one, every group is kept."""
     solved, unsolved, silent = Between((1, 2)), Between((0, 1)), Between(None)
     groups = [group(False, False), group(True, False), group(True, True)]
-    assert [Engine([]).keep_group(one) for one in groups] == [True, True, True]
-    assert [Engine([silent]).keep_group(one) for one in groups] == [True, True, True]
-    assert [Engine([solved, silent]).keep_group(one) for one in groups] == [False, True, True]
-    assert [Engine([solved, unsolved]).keep_group(one) for one in groups] == [False, True, False]
+    assert [RunHooks([]).keep_group(one) for one in groups] == [True, True, True]
+    assert [RunHooks([silent]).keep_group(one) for one in groups] == [True, True, True]
+    assert [RunHooks([solved, silent]).keep_group(one) for one in groups] == [False, True, True]
+    assert [RunHooks([solved, unsolved]).keep_group(one) for one in groups] == [False, True, False]
 
 
 @dataclass(frozen=True)
@@ -290,11 +290,11 @@ class OtherTerm(Term):
 def test_hook_loss_terms() -> None:
     """Terms of all tricks, by name; the same name twice names both tricks."""
     tensors = {name: torch.zeros(2, 3) for name in ("logprobs", "entropy", "mask")}
-    assert Engine([]).loss_terms(**tensors) == {}
-    found = Engine([Term("a"), Term(""), OtherTerm("b", 2.0)]).loss_terms(**tensors)
+    assert RunHooks([]).loss_terms(**tensors) == {}
+    found = RunHooks([Term("a"), Term(""), OtherTerm("b", 2.0)]).loss_terms(**tensors)
     assert {name: float(term) for name, term in found.items()} == {"a": 1.0, "b": 2.0}
     with pytest.raises(PluginError, match="`a` comes from Term and OtherTerm"):
-        Engine([Term("a"), OtherTerm("a", 2.0)]).loss_terms(**tensors)
+        RunHooks([Term("a"), OtherTerm("a", 2.0)]).loss_terms(**tensors)
 
 
 # -- engine hooks that observe: a real run of the embedded environment, watched
@@ -377,7 +377,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     catalog = Catalog.of(builtin=builtin, trackers=trackers)
     suite = load_suite_text(SUITE, catalog=catalog)
     [run] = plan(suite, catalog)
-    job = Job(suite, run, tmp_path_factory.mktemp("watched"), None)
+    job = RunJob(suite, run, tmp_path_factory.mktemp("watched"), None)
     SEEN.clear()
     execute(job, catalog, lambda *report: None)
     lines = job.run_folder.metrics_path.read_text().splitlines()

@@ -165,7 +165,7 @@ class TrackerEntry:
 
 @dataclass(frozen=True)
 class TableFormatEntry:
-    """`render` refers to ``f(table: vla_rl_bench.tables.model.Table) -> str``; extension without the dot."""
+    """`render` refers to ``f(table: vla_rl_bench.analysis.tables.model.Table) -> str``; extension without the dot."""
 
     name: str
     summary: str

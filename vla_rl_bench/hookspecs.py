@@ -1,7 +1,7 @@
 """The whole extension surface, on one page.
 
 *Catalog* hooks say what exists.  They are called once, on the first look-up, and must import neither torch nor a
-simulator.  *Engine* hooks take part in a run: only the tricks and trackers that the suite names are registered.
+simulator.  *RunHooks* hooks take part in a run: only the tricks and trackers that the suite names are registered.
 Value hooks are off during evaluation.
 """
 

@@ -133,11 +133,11 @@ class Ranks(Protocol):
         """Rank 0: the one that writes and prints."""
         ...
 
-    def gather(self, item: T) -> list[T]:
+    def all_gather(self, item: T) -> list[T]:
         """Everybody's item, in the order of ranks, on every rank."""
         ...
 
-    def agree(self, item: T) -> T:
+    def broadcast(self, item: T) -> T:
         """Rank 0's item, on every rank."""
         ...
 

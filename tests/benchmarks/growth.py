@@ -29,9 +29,9 @@ from vla_rl_bench.catalog import discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.engine import grpo
 from vla_rl_bench.rollout.pool import open_pool
-from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.job import RunJob
 from vla_rl_bench.suite.plan import plan
-from vla_rl_bench.suite.workshop import Workshop
+from vla_rl_bench.suite.workshop import RunSession
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "suites" / "quickstart.yaml"
@@ -66,15 +66,15 @@ def resident_bytes() -> int:
     return pages * 4096
 
 
-def open_training(folder: Path, overrides: Sequence[str]) -> tuple[Workshop, grpo.Training]:
+def open_training(folder: Path, overrides: Sequence[str]) -> tuple[RunSession, grpo.Training]:
     """The quickstart's RL from its pre-trained weights, in a folder of its own."""
     torch.set_num_threads(1)
     catalog = discover()
     suite = load_suite(SUITE, overrides, catalog)
     run = next(one for one in plan(suite, catalog) if one.parent)
-    job = Job(suite, run, folder, None)
+    job = RunJob(suite, run, folder, None)
     job.run_folder.path.mkdir(parents=True)
-    workshop = Workshop(job, catalog, lambda *_: None)
+    workshop = RunSession(job, catalog, lambda *_: None)
     config = job.arm.rl
     assert config is not None
     return workshop, workshop.training(workshop.new_policy(), config.model_copy(update={"curve": None}))

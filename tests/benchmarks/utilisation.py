@@ -21,7 +21,7 @@ from vla_rl_bench.bench.report import conditions
 from vla_rl_bench.bench.setting import nano
 from vla_rl_bench.bench.workloads.iteration import LIBERO_POLICY, LIBERO_SUITE, WORKERS
 from vla_rl_bench.catalog import Catalog, discover, make_options
-from vla_rl_bench.engine.spent import Stopwatch
+from vla_rl_bench.engine.iteration_times import IterationTimer
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
@@ -60,7 +60,7 @@ def _rolled_out(catalog: Catalog, pool: Pool, groups: int) -> dict[str, Any]:
             for member in range(SIZE)
         ]
     )
-    watch = Stopwatch(pool)
+    watch = IterationTimer(pool)
     watch.read()
     played = [trajectory for _, trajectory in roll_out(pool, actor, lambda: next(todo, None), keep=True)]
     watch.read()

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from vla_rl_bench.algorithms import action_tokens
-from vla_rl_bench.builtin.nano import pretrain, words
+from vla_rl_bench.builtin.nano import pretrain, tokenizer
 from vla_rl_bench.builtin.nano.options import NanoOptions
 from vla_rl_bench.builtin.nano.policy import WEIGHTS, NanoPolicy, fourier_rows, make
-from vla_rl_bench.builtin.nano.questions import lessons
+from vla_rl_bench.builtin.nano.pretraining_data import lessons
 from vla_rl_bench.builtin.tabletop.environment import contract
 from vla_rl_bench.builtin.tabletop.environment import make as make_table
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
@@ -159,8 +159,8 @@ def test_words_do_not_collide() -> None:
     said = {word for layouts in SUITES.values() for layout in layouts for word in layout.instruction.split()}
     asked = {w for s in lessons(np.random.default_rng(0), 512, 4, 0.5).sentences for w in s.split()}
     known = said | asked | set(LIBERO.split())
-    assert len({words.word_id(word) for word in known}) == len(known)
-    assert words.PADDING not in {words.word_id(word) for word in known}
+    assert len({tokenizer.word_id(word) for word in known}) == len(known)
+    assert tokenizer.PADDING not in {tokenizer.word_id(word) for word in known}
 
 
 def test_no_instruction_is_cut() -> None:

@@ -13,7 +13,7 @@ from vla_rl_bench import types
 from vla_rl_bench.builtin.tricks.clip_range import ClipRange
 from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
 from vla_rl_bench.builtin.tricks.temperature import Temperature
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.types import Group, Observation, SamplingParams, Start, Trajectory
 
 BASELINE = SamplingParams(1.0), types.ClipRange(0.2, 0.2), 1.0
@@ -34,24 +34,24 @@ def group(successes: int, size: int) -> Group:
 
 
 def answers(*tricks: object) -> tuple[SamplingParams, types.ClipRange, float]:
-    engine = Engine(tricks)
+    engine = RunHooks(tricks)
     return engine.sampling_params(0, BASELINE[0]), engine.clip_range(0, BASELINE[1]), engine.draw_limit(0, BASELINE[2])
 
 
 @given(st.integers(1, 16), st.data())
 def test_dynamic_sampling_keeps_exactly_the_groups_of_mixed_outcome(size: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, size))
-    assert Engine([DynamicSampling()]).keep_group(group(successes, size)) == (0 < successes < size)
+    assert RunHooks([DynamicSampling()]).keep_group(group(successes, size)) == (0 < successes < size)
 
 
 def test_bounds_on_the_success_rate_are_exclusive() -> None:
-    engine = Engine([DynamicSampling(low=0.25, high=0.75)])
+    engine = RunHooks([DynamicSampling(low=0.25, high=0.75)])
     assert [engine.keep_group(group(successes, 4)) for successes in range(5)] == [False, False, True, False, False]
 
 
 def test_the_codes_bounds_equal_the_papers_for_groups_of_eight() -> None:
     """0.1 to 0.9 in SimpleVLA-RL's code, 0 < successes < G in its paper."""
-    code, paper = Engine([DynamicSampling(0.1, 0.9)]), Engine([DynamicSampling()])
+    code, paper = RunHooks([DynamicSampling(0.1, 0.9)]), RunHooks([DynamicSampling()])
     groups = [group(successes, 8) for successes in range(9)]
     assert [code.keep_group(one) for one in groups] == [paper.keep_group(one) for one in groups]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.results.made_up import episodes, made_up_suite, run_id, run_ids, write_run, write_suite
+from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, run_ids, write_run, write_suite
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.cli.main import main
 from vla_rl_bench.config.load import load_suite

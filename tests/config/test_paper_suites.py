@@ -13,7 +13,7 @@ from vla_rl_bench.catalog import discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.frame import protocols
+from vla_rl_bench.records.frame import protocols
 from vla_rl_bench.suite.plan import plan
 
 PAPER = Path(__file__).parents[2] / "suites" / "paper"

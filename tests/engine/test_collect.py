@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.rollout.conftest import TABLETOP
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
-from vla_rl_bench.engine.collect import Collected, _Draw, collect, training_start
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.collect import GroupSampler, RolloutBatch, collect, training_start
+from vla_rl_bench.engine.distributed import SingleProcess
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
@@ -31,7 +31,9 @@ class EvenOnly:
         return group.index % 2 == 0
 
 
-def gather(policy: Any, slots: int, tricks: list[object], wanted: int, most: int, acceptance: float = 1.0) -> Collected:
+def gather(
+    policy: Any, slots: int, tricks: list[object], wanted: int, most: int, acceptance: float = 1.0
+) -> RolloutBatch:
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), slots))
     pool.forward_rows = 1  # type: ignore[assignment]
     start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
@@ -39,9 +41,9 @@ def gather(policy: Any, slots: int, tricks: list[object], wanted: int, most: int
     return collect(
         pool,
         Actor(policy, 1.6),
-        Engine(tricks),
+        RunHooks(tricks),
         start_of,
-        Alone(),
+        SingleProcess(),
         key=key,
         wanted=wanted,
         most=most,
@@ -92,7 +94,7 @@ def test_starts_go_round_the_tasks() -> None:
 @given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(1, 8), st.integers(1, 30), st.randoms())
 def test_any_order_of_ending_gives_the_same_batch(keep: list[bool], wanted: int, most: int, random: Any) -> None:
     """Episodes end in any order; the batch is the shortest prefix of the launch order with `wanted` kept groups."""
-    draw = _Draw(lambda group: Start(0, group), ("k",), lambda group: keep[group.index], wanted, range(most), 2)
+    draw = GroupSampler(lambda group: Start(0, group), ("k",), lambda group: keep[group.index], wanted, range(most), 2)
     playing: list[Episode] = []
     while True:
         while (episode := draw.next_episode()) is not None:
@@ -133,9 +135,11 @@ def test_over_provision_gives_the_same_batch(
 
 def _drawn(
     keep: list[bool], wanted: int, most: int, acceptance: float, slots: int, random: Any
-) -> tuple[Collected, int, int]:
+) -> tuple[RolloutBatch, int, int]:
     """-> the batch, the chunks played and the groups begun, on `slots` slots whose episodes last as chance has it."""
-    draw = _Draw(lambda n: Start(0, n), ("k",), lambda group: keep[group.index], wanted, range(most), 2, acceptance)
+    draw = GroupSampler(
+        lambda n: Start(0, n), ("k",), lambda group: keep[group.index], wanted, range(most), 2, acceptance
+    )
     playing: list[Episode] = []
     played = 0
     while True:
@@ -151,7 +155,7 @@ def _drawn(
 
 def test_a_low_acceptance_keeps_slots_busy() -> None:
     """With half of the groups expected to go, twice as many are begun; what was not needed is forgotten or wasted."""
-    draw = _Draw(lambda n: Start(0, n), ("k",), lambda group: True, 2, range(9), 2, 0.5)
+    draw = GroupSampler(lambda n: Start(0, n), ("k",), lambda group: True, 2, range(9), 2, 0.5)
     begun = list(iter(draw.next_episode, None))
     assert [episode.start.index for episode in begun] == [0, 0, 1, 1, 2, 2, 3, 3]
     for episode in (*begun[:2], *begun[4:6], begun[6]):  # groups 0 and 2 are whole, 3 is not: 1 may still be kept
@@ -182,8 +186,8 @@ def test_where_forwards_share_rows_nothing_is_launched_in_vain(policy: Any) -> N
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), 16))
     start_of = partial(training_start, (0, 1), (10_000, 20_000), 0, 1)
     found = collect(
-        pool, Actor(policy, 1.6), Engine([EvenOnly()]), start_of, Alone(), key=("k",), wanted=2, most=9, size=2,
-        acceptance=0.1,
+        pool, Actor(policy, 1.6), RunHooks([EvenOnly()]), start_of, SingleProcess(), key=("k",), wanted=2, most=9,
+        size=2, acceptance=0.1,
     )  # fmt: skip
     assert found.wasted_chunks == 0 and found.drawn == 3
 
@@ -203,7 +207,7 @@ def test_over_provision_with_worker_processes_gives_the_same_batch(policy: Any) 
         start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
         limits = {"wanted": 2, "most": 8, "size": 2, "acceptance": 0.3}
         more = collect(
-            pool, Actor(policy, 1.6), Engine([EvenOnly()]), start_of, Alone(), key=("rollout", 0, 1), **limits
+            pool, Actor(policy, 1.6), RunHooks([EvenOnly()]), start_of, SingleProcess(), key=("rollout", 0, 1), **limits
         )
     finally:
         pool.close()

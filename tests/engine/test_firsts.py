@@ -25,15 +25,15 @@ from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
 from vla_rl_bench.config.schema import SftConfig
 from vla_rl_bench.engine import demonstrations
 from vla_rl_bench.engine.collect import training_start
+from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.firsts import Firsts
 from vla_rl_bench.engine.grpo import Training, train
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.sft import Windows, fine_tune
 from vla_rl_bench.files import read_json_lines
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results import behaviours, firsts
 from vla_rl_bench.results.firsts import KEPT, First
-from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
@@ -61,7 +61,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     config = SftConfig(steps=110, batch_size=32, learning_rate=1e-3)
     trainer = Single(SingleOptions(device="cpu")).prepare(policy)
     path = tmp_path_factory.mktemp("sft") / "c.pt"
-    fine_tune(trainer, Windows(shown, pool.contract, policy), config, 0, Alone(), path, lambda *_: None)
+    fine_tune(trainer, Windows(shown, pool.contract, policy), config, 0, SingleProcess(), path, lambda *_: None)
     return trainer.trained_state()
 
 
@@ -76,9 +76,9 @@ def trained(weights: Weights, folder: Path, demonstrated: dict[str, int], iterat
             run="a-run",
             folder=RunFolder(folder),
             trainer=Single(SingleOptions(device="cpu")).prepare(policy),  # type: ignore[arg-type]
-            ranks=Alone(),
+            ranks=SingleProcess(),
             pool=pool,
-            engine=Engine([DynamicSampling(max_draws=3)]),
+            engine=RunHooks([DynamicSampling(max_draws=3)]),
             config=recipe(iterations=iterations, groups=4, learning_rate=3e-4),
             advantage=group_advantages,
             objective=clipped,

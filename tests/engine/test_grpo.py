@@ -16,14 +16,14 @@ from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
+from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.grpo import Training, train
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone
-from vla_rl_bench.engine.spent import SHOWN
+from vla_rl_bench.engine.hooks import RunHooks
+from vla_rl_bench.engine.iteration_times import SHOWN
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.types import Group
 
@@ -60,9 +60,9 @@ def trained(
         run="a-run",
         folder=RunFolder(folder),
         trainer=Single(SingleOptions(device="cpu")).prepare(policy),  # type: ignore[arg-type]
-        ranks=Alone(),
+        ranks=SingleProcess(),
         pool=pool,
-        engine=Engine([trick or EvenStarts()]),
+        engine=RunHooks([trick or EvenStarts()]),
         config=config,
         advantage=group_advantages,
         objective=clipped,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vla_rl_bench import events
 from vla_rl_bench.builtin.tricks.temperature import Temperature
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.errors import PluginError
 from vla_rl_bench.hookspecs import EngineHooks, hookimpl
 from vla_rl_bench.types import SamplingParams
@@ -57,7 +57,7 @@ class Crash:
 
 
 def temperature(*tricks: object) -> float:
-    return Engine(tricks).sampling_params(0, SamplingParams(1.0)).temperature
+    return RunHooks(tricks).sampling_params(0, SamplingParams(1.0)).temperature
 
 
 def test_a_later_wrapper_goes_around_an_earlier_one() -> None:
@@ -72,7 +72,7 @@ def test_wrappers_go_around_the_owner_wherever_it_stands() -> None:
 
 def test_an_engine_forgets_nothing_and_shares_nothing() -> None:
     """Each call has its own default; two engines of the same tricks are independent."""
-    engine, other = Engine([Plus(1)]), Engine([])
+    engine, other = RunHooks([Plus(1)]), RunHooks([])
     assert [engine.sampling_params(0, SamplingParams(t)).temperature for t in (1.0, 5.0)] == [2.0, 6.0]
     assert other.sampling_params(0, SamplingParams(1.0)).temperature == 1.0
     returns = torch.tensor([[0.0, 1.0]])
@@ -94,7 +94,7 @@ def test_an_answer_of_another_type_or_shape_is_refused() -> None:
     with pytest.raises(PluginError, match="sampling_params: expected SamplingParams, got float"):
         temperature(Number())
     with pytest.raises(PluginError, match=r"advantages: expected shape \(2, 3\), got \(6,\)"):
-        Engine([Flat()]).advantages(torch.zeros(2, 3), lambda x: x)
+        RunHooks([Flat()]).advantages(torch.zeros(2, 3), lambda x: x)
 
 
 def test_a_trick_with_a_hook_that_does_not_exist_is_refused() -> None:
@@ -103,17 +103,17 @@ def test_a_trick_with_a_hook_that_does_not_exist_is_refused() -> None:
         def sampling_param(self) -> None: ...
 
     with pytest.raises(PluginError, match="unknown hook 'sampling_param'"):
-        Engine([Misspelt()])
+        RunHooks([Misspelt()])
 
 
 def test_a_tracker_cannot_change_a_number() -> None:
     with pytest.raises(PluginError, match="a tracker only observes; `sampling_params` belongs in a trick"):
-        Engine([], [Temperature(3)])
+        RunHooks([], [Temperature(3)])
 
 
 def test_observers_are_told_in_order_and_one_that_raises_is_recorded() -> None:
     pages: list[str] = []
-    engine = Engine([Diary("trick", pages)], [Diary("first", pages), Crash(), Diary("last", pages)])
+    engine = RunHooks([Diary("trick", pages)], [Diary("first", pages), Crash(), Diary("last", pages)])
     assert engine.notify(ENDED) == ["Crash.on_run_end: OSError: disk full"]
     assert pages == ["trick complete", "first complete", "last complete"]
     engine.notify(ENDED)
@@ -131,7 +131,7 @@ def test_every_event_reaches_the_hook_that_takes_it() -> None:
         return hookimpl(hook)
 
     watch = type("Watch", (), {name: observer(name) for name in names})()
-    engine = Engine([], [watch])
+    engine = RunHooks([], [watch])
     path = Path("x")
     all_events = {
         "on_run_start": events.RunStart("r", path, {}),

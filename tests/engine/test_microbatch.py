@@ -14,11 +14,11 @@ from tests.engine.conftest import recipe
 from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single
+from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.grpo import _warn_of
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.microbatch import activation_bytes, fitting
-from vla_rl_bench.engine.ranks import Alone
-from vla_rl_bench.engine.update import Batch, fitting_microbatch, logprob_difference, pack, update
+from vla_rl_bench.engine.update import Batch, logprob_difference, measure_microbatch, pack, update
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
@@ -54,9 +54,9 @@ def test_a_layer_saves_its_input_and_no_weights() -> None:
 
 def test_activations_grow_with_the_chunks_and_no_gradient_is_left(batch: Batch, policy: Any) -> None:
     trainer = Single(SingleOptions(device="cpu")).prepare(policy)
-    arguments = (Engine([]), clipped, Alone())
+    arguments = (RunHooks([]), clipped, SingleProcess())
     sizes = [
-        fitting_microbatch(trainer, batch, gb, *arguments, temperature=1.6, clip=CLIP) for gb in (0.01, 0.02, 0.04)
+        measure_microbatch(trainer, batch, gb, *arguments, temperature=1.6, clip=CLIP) for gb in (0.01, 0.02, 0.04)
     ]
     assert sizes[0] > 0 and sizes[1] == pytest.approx(2 * sizes[0], rel=0.5) and sizes[2] > 1.8 * sizes[1]
     assert not any(value.grad.any() for value in policy.parameters() if value.grad is not None)
@@ -70,9 +70,9 @@ def test_measuring_changes_no_number(batch: Batch, pool: InProcessPool, policy: 
         policy.zero_grad()
         trainer = Single(SingleOptions(device="cpu")).prepare(policy)
         if measure:
-            fitting_microbatch(trainer, batch, 0.05, Engine([]), clipped, Alone(), temperature=1.6, clip=CLIP)
-            logprob_difference(trainer, batch, Alone(), temperature=1.6, chunks=8)
-        arguments = (trainer, batch, recipe(minibatch=2), Engine([]), clipped, Alone())
+            measure_microbatch(trainer, batch, 0.05, RunHooks([]), clipped, SingleProcess(), temperature=1.6, clip=CLIP)
+            logprob_difference(trainer, batch, SingleProcess(), temperature=1.6, chunks=8)
+        arguments = (trainer, batch, recipe(minibatch=2), RunHooks([]), clipped, SingleProcess())
         update(*arguments, temperature=1.6, clip=CLIP, draw=np.random.default_rng(0), microbatch=7)
         return {name: value.clone() for name, value in policy.state_dict().items()}
 
@@ -82,10 +82,10 @@ def test_measuring_changes_no_number(batch: Batch, pool: InProcessPool, policy: 
 
 def test_stored_logprobs_are_those_of_a_fresh_pass(batch: Batch, policy: Any) -> None:
     trainer = Single(SingleOptions(device="cpu")).prepare(policy)
-    assert logprob_difference(trainer, batch, Alone(), temperature=1.6, chunks=64) < 1e-4
-    assert logprob_difference(trainer, batch, Alone(), temperature=1.0, chunks=64) > 1e-2
+    assert logprob_difference(trainer, batch, SingleProcess(), temperature=1.6, chunks=64) < 1e-4
+    assert logprob_difference(trainer, batch, SingleProcess(), temperature=1.0, chunks=64) > 1e-2
     off = replace(batch, old_logprobs=batch.old_logprobs - 0.5)
-    assert logprob_difference(trainer, off, Alone(), temperature=1.6, chunks=1) == pytest.approx(0.5, abs=1e-3)
+    assert logprob_difference(trainer, off, SingleProcess(), temperature=1.6, chunks=1) == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize(

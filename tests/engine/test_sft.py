@@ -17,7 +17,7 @@ from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.config.schema import SftConfig
 from vla_rl_bench.engine import demonstrations
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.sft import Windows, chunk_labels, fine_tune, learning_rate
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.pool import InProcessPool
@@ -81,7 +81,7 @@ def test_a_resumed_fine_tuning_is_the_uninterrupted_one(pool: InProcessPool, tmp
                 raise KeyboardInterrupt
 
         trainer = Single(SingleOptions()).prepare(policy, weight_decay=CONFIG.weight_decay)
-        fine_tune(trainer, windows, CONFIG, 0, Alone(), path, progress)
+        fine_tune(trainer, windows, CONFIG, 0, SingleProcess(), path, progress)
         return policy.state_dict()
 
     whole = train(tmp_path / "a.pt", None)

@@ -17,8 +17,8 @@ from vla_rl_bench.bench.schedules.padded import pad
 from vla_rl_bench.builtin.strategies.acting import Placed
 from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single, SingleTrainer
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone, parts_of
+from vla_rl_bench.engine.distributed import SingleProcess, split_microbatches
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.update import Batch, minibatches, pack, update
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
@@ -87,10 +87,10 @@ class Half:
     def __init__(self, rank: int) -> None:
         self.rank, self.main = rank, rank == 0
 
-    def gather(self, item: Any) -> list[Any]:
+    def all_gather(self, item: Any) -> list[Any]:
         return [item]
 
-    def agree(self, item: Any) -> Any:
+    def broadcast(self, item: Any) -> Any:
         return item
 
 
@@ -101,11 +101,11 @@ def test_the_ranks_gradients_add_up_to_the_whole(
     def gradient_of(ranks: Any) -> dict[str, torch.Tensor]:
         still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
         config = recipe(minibatch=6, microbatch=microbatch, grad_clip=1e9, learning_rate=1e-20)
-        arguments = (still, packed(groups, pool, policy), config, Engine([]), clipped, ranks)
+        arguments = (still, packed(groups, pool, policy), config, RunHooks([]), clipped, ranks)
         update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=np.random.default_rng(0))
         return still.gradients
 
-    whole, first, second = (gradient_of(ranks) for ranks in (Alone(), Half(0), Half(1)))
+    whole, first, second = (gradient_of(ranks) for ranks in (SingleProcess(), Half(0), Half(1)))
     for name, value in whole.items():
         assert not torch.allclose(value, first[name]) or not value.any()
         torch.testing.assert_close(first[name] + second[name], value, atol=1e-6, rtol=1e-3)
@@ -117,7 +117,7 @@ def test_ranks_share_every_row_once_in_equally_many_forwards(rows: int, size: in
     class Third(Half):
         world = 3
 
-    shared = [parts_of(rows, size, Third(rank)) for rank in range(3)]
+    shared = [split_microbatches(rows, size, Third(rank)) for rank in range(3)]
     assert len({len(parts) for parts in shared}) == 1
     assert sorted(int(row) for parts in shared for part in parts for row in part) == list(range(rows))
     assert max(len(part) for parts in shared for part in parts) <= size
@@ -137,9 +137,9 @@ def test_gradient_is_equation_11(groups: list[Group], pool: InProcessPool, polic
         still,
         packed(groups, pool, policy),
         config,
-        Engine([]),
+        RunHooks([]),
         clipped,
-        Alone(),
+        SingleProcess(),
         temperature=TEMPERATURE,
         clip=CLIP,
         draw=np.random.default_rng(0),
@@ -193,7 +193,7 @@ def test_packed_is_the_padded_computation(
     policy.zero_grad()
     still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
     config = recipe(minibatch=6, grad_clip=1e9, aggregate=aggregate)
-    arguments = (still, packed(groups, pool, policy), config, Engine([]), clipped, Alone())
+    arguments = (still, packed(groups, pool, policy), config, RunHooks([]), clipped, SingleProcess())
     found = update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=np.random.default_rng(0))
     assert found["loss"] == pytest.approx(loss, abs=1e-6)
     for name, value in still.gradients.items():
@@ -228,7 +228,7 @@ def test_clip_fraction_is_the_objectives_own(groups: list[Group], pool: InProces
     batch = packed(groups, pool, policy)
 
     def metrics(clip: Any) -> dict[str, float]:
-        arguments = (trainer, batch, recipe(minibatch=6), Engine([]), clipped, Alone())
+        arguments = (trainer, batch, recipe(minibatch=6), RunHooks([]), clipped, SingleProcess())
         rng = np.random.default_rng(0)
         return update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=rng, clipped_tokens=clip)
 
@@ -246,7 +246,7 @@ def test_clip_fraction_is_the_objectives_own(groups: list[Group], pool: InProces
 def test_warmup_counts_optimiser_steps(groups: list[Group], pool: InProcessPool, policy: Any) -> None:
     trainer = Single(SingleOptions()).prepare(policy)
     config = recipe(minibatch=3, warmup=4, learning_rate=1e-3)
-    arguments = (trainer, packed(groups, pool, policy), config, Engine([]), clipped, Alone())
+    arguments = (trainer, packed(groups, pool, policy), config, RunHooks([]), clipped, SingleProcess())
     update(*arguments, temperature=1.0, clip=CLIP, draw=np.random.default_rng(0))
     assert trainer.steps_taken == 2
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 2 / 4)

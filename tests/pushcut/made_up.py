@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vla_rl_bench.files import Record, append_json_lines, write_json
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 
 EVENTS = {"grasp": ["grasped"], "push": ["pushed"], "mixed": ["grasped", "pushed"], "none": []}
 ENVIRONMENT = {"name": "tabletop", "jitter": 0.05, "image_size": 48, "expert_noise": 0.1, "friction": True}

@@ -13,9 +13,9 @@ from tests.builtin.test_tabletop_behaviour import PUSHING, pusher
 from tests.pushcut.made_up import pair
 from vla_rl_bench.builtin.tabletop.environment import make
 from vla_rl_bench.cli.main import main
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results import firsts
 from vla_rl_bench.results.firsts import First
-from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.types import Start
 
 FILM = "pushcut-rl-object-push-{}.gif"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.pushcut.made_up import Counts, pair
+from vla_rl_bench.analysis.statistics.intervals import newcombe
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.pushcut.counts import Section, read_sections
 from vla_rl_bench.pushcut.verdict import Verdict, change, verdicts
-from vla_rl_bench.results.statistics import newcombe
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 
 G: Counts = {"grasp": 30}
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vla_rl_bench.suite.runner import run
+from vla_rl_bench.analysis.outputs import run
 
 pytest.importorskip("deepspeed", reason="needs DeepSpeed: pip install -e '.[deepspeed]'")
 pytestmark = pytest.mark.slow

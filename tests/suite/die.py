@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench.suite.runner import run
+from vla_rl_bench.analysis.outputs import run
 
 
 def kill() -> None:

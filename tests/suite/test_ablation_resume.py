@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vla_rl_bench.analysis.outputs import ablate, run
 from vla_rl_bench.files import read_json
-from vla_rl_bench.suite.ablation import ablate
-from vla_rl_bench.suite.runner import run
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +72,7 @@ def test_killed_and_resumed_it_runs_only_what_is_missing(whole: Path, tmp_path: 
     script = (
         "from pathlib import Path\n"
         "from tests.suite.die import arm\n"
-        "from vla_rl_bench.suite.ablation import ablate\n"
+        "from vla_rl_bench.analysis.outputs import ablate\n"
         "arm('vla_rl_bench.engine.grpo:iterate', 5)\n"
         f"ablate({str(SUITE)!r}, {AXES!r}, {QUICK!r}, out=Path({str(tmp_path)!r}), jobs=1)\n"
     )

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.pushcut.counts import read_sections
+from vla_rl_bench.records.frame import run_folders
 from vla_rl_bench.results.behaviours import demonstrated
-from vla_rl_bench.results.frame import run_folders
-from vla_rl_bench.suite.runner import run
 
 SUITE = Path(__file__).parent / "pushing.yaml"
 

@@ -12,7 +12,7 @@ from tests.plugins_in_hand import with_builtin
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.entries import ObjectiveEntry
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench.results.store import RunFolder, read_lines
+from vla_rl_bench.records.store import RunFolder, read_lines
 from vla_rl_bench.suite.runner import run_suite
 from vla_rl_bench.types import ClipRange
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.files import read_json
-from vla_rl_bench.results.store import RunFolder
-from vla_rl_bench.suite.runner import run
+from vla_rl_bench.records.store import RunFolder
 
 SUITE = Path(__file__).parent / "small.yaml"
 SAME = ("table.md", "table.tex")
@@ -20,12 +20,12 @@ SAME_IN_RUNS = ("episodes.jsonl", "policy.safetensors")
 
 MOMENTS = {
     "SFT": ("vla_rl_bench.engine.sft:_step", 50),
-    "rollout": ("vla_rl_bench.rollout.scheduler:_Stage.advance", 40),
+    "rollout": ("vla_rl_bench.rollout.scheduler:EpisodeScheduler.advance", 40),
     "update": ("vla_rl_bench.engine.update:_backward", 4),
     "evaluation": ("vla_rl_bench.engine.evaluate:sampling_name", 50),
     "writing a checkpoint": ("vla_rl_bench.builtin.strategies.single:atomic_path", 6),
-    "writing metrics": ("torn:vla_rl_bench.results.store:append_json_lines", 9),
-    "writing episodes": ("torn:vla_rl_bench.results.store:append_json_lines", 3),
+    "writing metrics": ("torn:vla_rl_bench.records.store:append_json_lines", 9),
+    "writing episodes": ("torn:vla_rl_bench.records.store:append_json_lines", 3),
     "renaming": ("pathlib:Path.replace", 25),
 }
 
@@ -58,7 +58,7 @@ def test_side_by_side_is_one_by_one(uninterrupted: dict[str, bytes], tmp_path: P
     """Two runs at a time, each in a process of its own, give the bytes of one after the other."""
     script = f"""
 from pathlib import Path
-from vla_rl_bench.suite.runner import run
+from vla_rl_bench.analysis.outputs import run
 if __name__ == "__main__":
     run({str(SUITE)!r}, ["seeds=[0,1]"], Path({str(tmp_path)!r}), jobs=2)
 """

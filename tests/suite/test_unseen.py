@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.files import read_json_lines
-from vla_rl_bench.results.store import RunFolder
-from vla_rl_bench.suite.runner import run
+from vla_rl_bench.records.store import RunFolder
 
 TEXT = f"""\
 extends: {Path(__file__).parent / "small.yaml"}

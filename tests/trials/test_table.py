@@ -9,16 +9,16 @@ from fractions import Fraction
 import pytest
 
 from tests.trials.made_up import OFT, OURS, TIME, filled, made_up_plan
+from vla_rl_bench.analysis.statistics.bootstrap import paired_bootstrap
+from vla_rl_bench.analysis.statistics.intervals import newcombe, wilson
+from vla_rl_bench.analysis.tables.cells import MISSING, figures
+from vla_rl_bench.analysis.tables.csv_format import comma_separated
+from vla_rl_bench.analysis.tables.html import html
+from vla_rl_bench.analysis.tables.latex import latex
+from vla_rl_bench.analysis.tables.markdown import markdown
+from vla_rl_bench.analysis.tables.model import Delta, Table
+from vla_rl_bench.analysis.tables.reference import find_published, paper_table
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.results.bootstrap import paired_bootstrap
-from vla_rl_bench.results.statistics import newcombe, wilson
-from vla_rl_bench.tables.figures import MISSING, figures
-from vla_rl_bench.tables.html import html
-from vla_rl_bench.tables.latex import latex
-from vla_rl_bench.tables.markdown import markdown
-from vla_rl_bench.tables.model import Delta, Table
-from vla_rl_bench.tables.reference import find_published, paper_table
-from vla_rl_bench.tables.sheet import comma_separated
 from vla_rl_bench.trials.events import Undo
 from vla_rl_bench.trials.sheet import Sheet, Slot
 from vla_rl_bench.trials.table import sheet_table

@@ -9,7 +9,7 @@ from vla_rl_bench.bench.setting import nano, trainer
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import SftConfig
 from vla_rl_bench.engine import demonstrations
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.sft import Windows, fine_tune
 from vla_rl_bench.interfaces import TokenPolicy
 from vla_rl_bench.rollout.pool import Pool
@@ -24,5 +24,5 @@ def fine_tuned(catalog: Catalog, pool: Pool) -> TokenPolicy:
     windows = Windows(demonstrations.collect(pool, bounds, tasks, 1, 0), pool.contract, policy)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sft.checkpoint.pt"
-        fine_tune(trainer(catalog, policy), windows, SFT, 0, Alone(), path, lambda done, total: None)
+        fine_tune(trainer(catalog, policy), windows, SFT, 0, SingleProcess(), path, lambda done, total: None)
     return policy

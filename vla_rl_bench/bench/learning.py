@@ -15,8 +15,8 @@ from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.bench.same import close, gradients, same_gradients
 from vla_rl_bench.bench.schedules import padded as schedule
 from vla_rl_bench.config.schema import RlConfig
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.distributed import SingleProcess
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.update import pack, update
 from vla_rl_bench.interfaces import TokenPolicy, Trainer
 from vla_rl_bench.types import ClipRange, Group
@@ -65,9 +65,9 @@ class Learning:
             trainer or self.trainer,
             batch,
             config(self.minibatch),
-            Engine(()),
+            RunHooks(()),
             clipped,
-            Alone(),
+            SingleProcess(),
             temperature=TEMPERATURE,
             clip=CLIP,
             draw=self._draw(),

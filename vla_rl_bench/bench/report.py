@@ -13,7 +13,7 @@ from typing import Any
 from vla_rl_bench.bench.rows import Row, Skipped, Spread
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import write_bytes
-from vla_rl_bench.results.provenance import versions
+from vla_rl_bench.records.provenance import versions
 
 HEADER = ("", "work", "ours", "baseline", "ratio, CPU", "ratio, wall", "aim", "reached")
 

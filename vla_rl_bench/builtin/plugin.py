@@ -93,10 +93,14 @@ def register_objectives() -> Iterator[ObjectiveEntry]:
 
 @hookimpl
 def register_table_formats() -> Iterator[TableFormatEntry]:
-    yield TableFormatEntry("markdown", "a table for a README", "vla_rl_bench.tables.markdown:markdown", "md")
-    yield TableFormatEntry("latex", "a booktabs table for a paper", "vla_rl_bench.tables.latex:latex", "tex")
-    yield TableFormatEntry("html", "a figure for any page, with sources", "vla_rl_bench.tables.html:html", "html")
-    yield TableFormatEntry("csv", "a sheet for other programs", "vla_rl_bench.tables.sheet:comma_separated", "csv")
+    yield TableFormatEntry("markdown", "a table for a README", "vla_rl_bench.analysis.tables.markdown:markdown", "md")
+    yield TableFormatEntry("latex", "a booktabs table for a paper", "vla_rl_bench.analysis.tables.latex:latex", "tex")
+    yield TableFormatEntry(
+        "html", "a figure for any page, with sources", "vla_rl_bench.analysis.tables.html:html", "html"
+    )
+    yield TableFormatEntry(
+        "csv", "a sheet for other programs", "vla_rl_bench.analysis.tables.csv_format:comma_separated", "csv"
+    )
 
 
 @hookimpl

@@ -39,10 +39,10 @@ def compare(
     vla-rl-bench compare runs/quickstart/runs/sft-object-s0-0123456789 \\
         runs/quickstart/runs/sft-object-s1-abcdef0123
     """
+    from vla_rl_bench.analysis.match import match
+    from vla_rl_bench.analysis.statistics import comparison
     from vla_rl_bench.cli.naming import named_side
     from vla_rl_bench.cli.side_by_side import lines, plain
-    from vla_rl_bench.results import comparison
-    from vla_rl_bench.results.match import match
 
     found = match(named_side(a, out), named_side(b, out), evaluation, sampling, column)
     result = comparison.compare(found.columns)

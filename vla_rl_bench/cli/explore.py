@@ -180,9 +180,9 @@ def validate(
     \b
     vla-rl-bench validate suites/*.yaml
     """
+    from vla_rl_bench.analysis.tables.references import refuse_references
     from vla_rl_bench.config.ablation import check_ablation
     from vla_rl_bench.config.load import load_suite
-    from vla_rl_bench.tables.references import refuse_references
 
     catalog, errors = discover(), []
     for suite in suites:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vla_rl_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
+    from vla_rl_bench.analysis.sides import Side
     from vla_rl_bench.config.schema import Suite
-    from vla_rl_bench.results.sides import Side
     from vla_rl_bench.suite.plan import Run
 
 
@@ -31,7 +31,7 @@ def planned_runs(path: Path) -> tuple[Suite, list[Run]]:
 
 def named_side(name: str, out: Path) -> Side:
     """A run's folder, an arm of a suite that was run, or an arm of a suite file: ``suites/quickstart.yaml:sft``."""
-    from vla_rl_bench.results.sides import find_side, refuse_whole_suite
+    from vla_rl_bench.analysis.sides import find_side, refuse_whole_suite
 
     if is_suite_file(Path(name)):
         refuse_whole_suite(name, [arm.name for arm in planned_runs(Path(name))[0].arms])
@@ -40,7 +40,7 @@ def named_side(name: str, out: Path) -> Side:
 
 
 def _file_side(name: str, path: Path, arm: str, out: Path) -> Side:
-    from vla_rl_bench.results.sides import planned_side
+    from vla_rl_bench.analysis.sides import planned_side
 
     suite, runs = planned_runs(path)
     own = [run for run in runs if run.arm == arm]

@@ -13,7 +13,7 @@ from vla_rl_bench.cli.compare import ColumnOption, EvaluationOption, SamplingOpt
 from vla_rl_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from vla_rl_bench.results.power import Design
+    from vla_rl_bench.analysis.statistics.power import Design
 
 SEEDS = (1, 2, 3, 5, 10)
 
@@ -80,7 +80,7 @@ def _design(
     chosen: tuple[str | None, str | None, str | None],
     out: Path,
 ) -> Design:
-    from vla_rl_bench.results.power import Design, moved
+    from vla_rl_bench.analysis.statistics.power import Design, moved
 
     if arms:
         seen = _observed(arms, chosen, out)
@@ -97,9 +97,9 @@ def _design(
 
 
 def _observed(arms: Sequence[str], chosen: tuple[str | None, str | None, str | None], out: Path) -> Design:
+    from vla_rl_bench.analysis.match import match
+    from vla_rl_bench.analysis.statistics.power import observed
     from vla_rl_bench.cli.naming import named_side
-    from vla_rl_bench.results.match import match
-    from vla_rl_bench.results.power import observed
 
     if len(arms) != 2:
         raise UserError(f"power takes two sides, as `vla-rl-bench compare A B` does; {len(arms)} given")
@@ -115,7 +115,7 @@ def _observed(arms: Sequence[str], chosen: tuple[str | None, str | None, str | N
 def _changed(design: Design, discordance: float | None, seed_deviation: float | None) -> Design:
     from dataclasses import replace
 
-    from vla_rl_bench.results.power import allowed
+    from vla_rl_bench.analysis.statistics.power import allowed
 
     if seed_deviation is not None:
         design = replace(design, seed_deviation=seed_deviation)
@@ -129,8 +129,8 @@ def _changed(design: Design, discordance: float | None, seed_deviation: float | 
 
 def _answers(design: Design, starts: int | None, seeds: int | None, wanted: float) -> Iterator[dict[str, Any]]:
     """What is not given is sought; with both given, the power."""
-    from vla_rl_bench.results.power import power as power_of
-    from vla_rl_bench.results.power import seeds_needed, starts_needed
+    from vla_rl_bench.analysis.statistics.power import power as power_of
+    from vla_rl_bench.analysis.statistics.power import seeds_needed, starts_needed
 
     if starts is not None and seeds is not None:
         yield {"seeds": seeds, "starts": starts, "power": power_of(design, starts, seeds)}
@@ -146,7 +146,7 @@ def _answers(design: Design, starts: int | None, seeds: int | None, wanted: floa
 def _lines(
     design: Design, starts: int | None, seeds: int | None, wanted: float, answers: Sequence[dict[str, Any]]
 ) -> Iterator[str]:
-    from vla_rl_bench.results.power import MOST_STARTS, seeds_needed
+    from vla_rl_bench.analysis.statistics.power import MOST_STARTS, seeds_needed
 
     yield (
         f"From {100 * design.first:.1f}% to {100 * design.second:.1f}%, paired by start; arms differ on "

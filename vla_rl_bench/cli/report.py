@@ -30,7 +30,7 @@ def report(
     vla-rl-bench report runs/quickstart
     vla-rl-bench report runs/quickstart runs/smoke --out both.html --films 0
     """
-    from vla_rl_bench.report.write import write_page
+    from vla_rl_bench.analysis.report.write import write_page
 
     path, found = write_page(runs, out, count=films, say=lambda line: typer.echo(line, err=True))
     for one in found:

@@ -47,7 +47,7 @@ def run(
     vla-rl-bench run suites/quickstart.yaml 'columns=[object]' --seeds 0
     """
     changes = checked(suite, overrides, seeds)
-    from vla_rl_bench.suite.runner import run as run_suite
+    from vla_rl_bench.analysis.outputs import run as run_suite
 
     run_suite(suite, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs)
 
@@ -94,7 +94,7 @@ def ablate(
 
     changes = checked(suite, overrides, seeds)
     read_ablation(suite, changes, discover(), axis, grid)
-    from vla_rl_bench.suite.ablation import ablate as ablate_suite
+    from vla_rl_bench.analysis.outputs import ablate as ablate_suite
 
     ablate_suite(suite, axis, changes, out=out, dry_run=dry_run, limit=limit, jobs=jobs, grid=grid)
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 from statistics import mean
 from typing import Any
 
-from vla_rl_bench.results.comparison import ColumnGap, Comparison, Robust
-from vla_rl_bench.results.match import Match
-from vla_rl_bench.results.statistics import Clustered, percent
-from vla_rl_bench.results.verdict import points, signed, told_apart, verdict
+from vla_rl_bench.analysis.match import Match
+from vla_rl_bench.analysis.statistics.comparison import ColumnGap, Comparison, Robust
+from vla_rl_bench.analysis.statistics.intervals import Clustered, percent
+from vla_rl_bench.analysis.statistics.verdict import points, signed, told_apart, verdict
 
 
 def names(found: Match) -> tuple[str, str]:

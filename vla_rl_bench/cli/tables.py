@@ -11,8 +11,8 @@ import typer
 from vla_rl_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from vla_rl_bench.tables.model import Table
-    from vla_rl_bench.tables.sources import Source
+    from vla_rl_bench.analysis.tables.model import Table
+    from vla_rl_bench.analysis.tables.sources import Source
 
 NotesOption = Annotated[
     Path | None,
@@ -73,8 +73,8 @@ def tables(
 ) -> None:
     """Print tables of results, or of published numbers."""
     from vla_rl_bench import catalog, entries
-    from vla_rl_bench.tables.companion import write_notes
-    from vla_rl_bench.tables.figures import in_detail, shown_as
+    from vla_rl_bench.analysis.tables.cells import in_detail, shown_as
+    from vla_rl_bench.analysis.tables.companion import write_notes
 
     render = entries.load(catalog.discover().table_format(format).render)
     found = _published(paper, published)
@@ -92,18 +92,18 @@ def tables(
 
 
 def _published(paper: int | None, name: str | None) -> list[Table]:
-    from vla_rl_bench.tables.published import published_table
-    from vla_rl_bench.tables.reference import find_published, paper_table
+    from vla_rl_bench.analysis.tables.published import published_table
+    from vla_rl_bench.analysis.tables.reference import find_published, paper_table
 
     found = [] if paper is None else [paper_table(paper)]
     return found if name is None else [*found, published_table(find_published(name))]
 
 
 def _measured(source: Source, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
-    from vla_rl_bench.results.frame import episodes_frame, run_folders
-    from vla_rl_bench.tables.build import build_table, select
-    from vla_rl_bench.tables.references import with_references
-    from vla_rl_bench.tables.sources import limited_runs
+    from vla_rl_bench.analysis.tables.build import build_table, select
+    from vla_rl_bench.analysis.tables.references import with_references
+    from vla_rl_bench.analysis.tables.sources import limited_runs
+    from vla_rl_bench.records.frame import episodes_frame, run_folders
 
     suite, chosen = source.suite, select(source.suite, evaluation, sampling)
     frame = episodes_frame(run_folders(source.folder), source.run_ids)
@@ -114,8 +114,8 @@ def _measured(source: Source, evaluation: str | None, sampling: str | None, refe
 
 
 def _sources(names: list[str], out: Path) -> list[Source]:
+    from vla_rl_bench.analysis.tables.sources import find_source, suite_folders, suite_source
     from vla_rl_bench.cli.naming import is_suite_file
-    from vla_rl_bench.tables.sources import find_source, suite_folders, suite_source
 
     if names:
         return [_from_file(Path(name), out) if is_suite_file(Path(name)) else find_source(name, out) for name in names]
@@ -127,8 +127,8 @@ def _sources(names: list[str], out: Path) -> list[Source]:
 
 def _from_file(path: Path, out: Path) -> Source:
     """The runs that the suite file means as it is now."""
+    from vla_rl_bench.analysis.tables.sources import Source
     from vla_rl_bench.cli.naming import planned_runs
-    from vla_rl_bench.tables.sources import Source
 
     suite, runs = planned_runs(path)
     return Source(out / suite.name, suite, [run.id for run in runs])

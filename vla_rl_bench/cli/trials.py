@@ -173,8 +173,8 @@ def table(
     empty, one with fewer than planned is marked.
     """
     from vla_rl_bench import catalog, entries
-    from vla_rl_bench.tables.companion import write_notes
-    from vla_rl_bench.tables.reference import find_published
+    from vla_rl_bench.analysis.tables.companion import write_notes
+    from vla_rl_bench.analysis.tables.reference import find_published
     from vla_rl_bench.trials.keeping import read
     from vla_rl_bench.trials.table import sheet_table
 

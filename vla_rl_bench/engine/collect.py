@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vla_rl_bench import seeding
-from vla_rl_bench.engine.hooks import Engine
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.interfaces import Ranks
 from vla_rl_bench.results.behaviours import Outcome
 from vla_rl_bench.rollout.actor import Actor
@@ -30,7 +30,7 @@ def training_start(tasks: Sequence[int], bounds: tuple[int, int], seed: int, ite
 
 
 @dataclass(frozen=True)
-class Collected:
+class RolloutBatch:
     """A batch.  groups: what was kept, in launch order.  drawn: groups rolled out for it.  successes, trajectories,
     steps, chunks: of all that was drawn.
 
@@ -52,10 +52,10 @@ class Collected:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     notable: tuple[Group, ...] = ()
 
-    def with_(self, other: Collected) -> Collected:
+    def with_(self, other: RolloutBatch) -> RolloutBatch:
         """Both together."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        return Collected(
+        return RolloutBatch(
             groups=_in_launch_order(self.groups, other.groups),
             **counts,
             surplus=(*self.surplus, *other.surplus),
@@ -77,7 +77,7 @@ def _light(trajectory: Trajectory) -> Trajectory:
 
 
 def _counted(trajectories: Sequence[Trajectory]) -> dict[str, int]:
-    """What `Collected` says of rollouts."""
+    """What `RolloutBatch` says of rollouts."""
     return {
         "successes": sum(one.success for one in trajectories),
         "trajectories": len(trajectories),
@@ -87,7 +87,7 @@ def _counted(trajectories: Sequence[Trajectory]) -> dict[str, int]:
 
 
 @dataclass
-class _Draw:
+class GroupSampler:
     """Launches the groups of `numbers` (ascending) in order, and finds the batch: the groups up to the one that is the
     `wanted`-th kept in launch order, or all of `numbers`.
 
@@ -174,12 +174,12 @@ class _Draw:
             self.last = sorted(self.accepted)[self.wanted - 1]
             self.waiting = deque(episode for episode in self.waiting if self.needed(episode))
 
-    def outcome(self) -> Collected:
+    def outcome(self) -> RolloutBatch:
         batch = [counts for number, counts in self.ended.items() if self._belongs(number)]
         beyond = [counts for number, counts in self.ended.items() if not self._belongs(number)]
         beyond += [_counted(members) for members in self.open.values()]
         kept = self.kept
-        return Collected(
+        return RolloutBatch(
             groups=tuple(kept[number] for number in sorted(kept)),
             drawn=self.launched,
             **{name: sum(counts[name] for counts in batch) for name in _ROLLED_OUT},
@@ -198,7 +198,7 @@ def _number(episode: Episode) -> int:
 def collect(
     pool: Pool,
     actor: Actor,
-    engine: Engine,
+    engine: RunHooks,
     start_of: Callable[[int], Start],
     ranks: Ranks,
     *,
@@ -209,7 +209,7 @@ def collect(
     acceptance: float = 1.0,
     notable: Callable[[Trajectory], bool] | None = None,
     progress: Callable[[int, int], None] = lambda kept, wanted: None,
-) -> Collected:
+) -> RolloutBatch:
     """Draw groups of `size` rollouts until `wanted` are kept or `most` were drawn; every rank gets the same batch.
 
     One process replaces a rejected group at once.  Several go in rounds: as many groups as are missing, dealt out in
@@ -219,7 +219,7 @@ def collect(
     ready joins a forward, one more would change its neighbours' last bits.
     notable: which trajectories of the batch to give back even where their group is not kept.
     """
-    total = Collected((), 0, 0, 0, 0, 0)
+    total = RolloutBatch((), 0, 0, 0, 0, 0)
     alone = ranks.world == 1
     expected = acceptance if alone and pool.forward_rows is not None else 1.0
     while len(total.groups) < wanted and total.drawn < most:
@@ -227,10 +227,10 @@ def collect(
         launch = range(total.drawn, total.drawn + (left if alone else min(missing, left)))
         numbers = launch[ranks.rank :: ranks.world]
         aim = missing if alone else len(numbers)
-        draw = _Draw(start_of, key, engine.keep_group, aim, numbers, size, expected, notable=notable)
+        draw = GroupSampler(start_of, key, engine.keep_group, aim, numbers, size, expected, notable=notable)
         for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True, needed=draw.needed):
             draw.take(episode, trajectory)
             progress(len(total.groups) + len(draw.kept), wanted)
-        for part in ranks.gather(draw.outcome()):
+        for part in ranks.all_gather(draw.outcome()):
             total = total.with_(part)
     return total

@@ -55,11 +55,11 @@ def build(
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
-            save(path, collect(pool, bounds, tasks, per_task, seed, _Kept(pool, parts), progress))
+            save(path, collect(pool, bounds, tasks, per_task, seed, CachedExpertAttempts(pool, parts), progress))
         shutil.rmtree(parts, ignore_errors=True)
 
 
-class _Tries:
+class ExpertAttempts:
     """Tries of the expert, which a pool makes."""
 
     def __init__(self, pool: Pool) -> None:
@@ -69,7 +69,7 @@ class _Tries:
         return self._pool.demonstrate(starts, seeding.integer("demonstration", seed, attempt))
 
 
-class _Kept(_Tries):
+class CachedExpertAttempts(ExpertAttempts):
     """The same, each kept in a file of `folder` at once: a demonstration, or none where the expert failed."""
 
     def __init__(self, pool: Pool, folder: Path) -> None:
@@ -93,7 +93,7 @@ def collect(
     tasks: Sequence[int],
     per_task: int,
     seed: int,
-    tries: _Tries | None = None,
+    tries: ExpertAttempts | None = None,
     progress: Progress = quiet,
 ) -> list[Demonstration]:
     """`per_task` successful demonstrations of each task, each from another start.
@@ -107,7 +107,7 @@ def collect(
         before = len(found)
         found += _collect_task(
             pool.contract,
-            tries or _Tries(pool),
+            tries or ExpertAttempts(pool),
             bounds,
             task,
             per_task,
@@ -119,7 +119,7 @@ def collect(
 
 def _collect_task(
     contract: EnvironmentSpec,
-    tries: _Tries,
+    tries: ExpertAttempts,
     bounds: tuple[int, int],
     task: int,
     per_task: int,

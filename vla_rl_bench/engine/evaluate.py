@@ -74,7 +74,7 @@ def evaluate(
             "protocol": pool.contract.protocol,
         }
         progress(len(records), len(mine))
-    for others in ranks.gather(records):
+    for others in ranks.all_gather(records):
         records |= others
     return [records[episode.key] for episode in episodes]
 

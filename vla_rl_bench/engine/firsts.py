@@ -9,10 +9,10 @@ import numpy as np
 
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results import firsts
 from vla_rl_bench.results.behaviours import Label
 from vla_rl_bench.results.firsts import KEPT, First, file_stem
-from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.types import FloatArray, Group, Trajectory
 
 

@@ -15,20 +15,20 @@ from torch import Tensor
 
 from vla_rl_bench import events, seeding
 from vla_rl_bench.config.schema import RlConfig
-from vla_rl_bench.engine.collect import Collected, collect, training_start
+from vla_rl_bench.engine.collect import RolloutBatch, collect, training_start
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.firsts import Firsts
-from vla_rl_bench.engine.heap import give_back
-from vla_rl_bench.engine.hooks import Engine, Event
-from vla_rl_bench.engine.spent import Stopwatch, summary
-from vla_rl_bench.engine.update import Batch, Objective, fitting_microbatch, logprob_difference, pack, update
+from vla_rl_bench.engine.hooks import Event, RunHooks
+from vla_rl_bench.engine.iteration_times import IterationTimer, summary
+from vla_rl_bench.engine.memory import release_free_memory
+from vla_rl_bench.engine.update import Batch, Objective, logprob_difference, measure_microbatch, pack, update
 from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.interfaces import Ranks, Trainer
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results.behaviours import Label, in_order, tally
-from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.clock import TRAINER
 from vla_rl_bench.rollout.pool import Pool
+from vla_rl_bench.rollout.timing import TRAINER
 from vla_rl_bench.types import ClipRange, Group, SamplingParams
 
 CHECKED_CHUNKS = 64  # of an iteration, by rl.check_logprobs
@@ -38,7 +38,7 @@ BASELINE_CLIP = ClipRange(0.2, 0.2)  # PPO's symmetric range: SimpleVLA-RL's bas
 
 
 @dataclass
-class Standing:
+class GrpoState:
     """What one iteration leaves to the next, beside the policy.
 
     microbatch: as it was measured.  drawn: (groups kept, groups drawn) of the last iterations.  surplus: groups of the
@@ -59,7 +59,7 @@ class Standing:
         """Predict what the run would have predicted, had it not been interrupted."""
         self.drawn.extend((record["kept"], record["drawn"]) for record in metrics)
 
-    def remember(self, config: RlConfig, batch: Collected) -> None:
+    def remember(self, config: RlConfig, batch: RolloutBatch) -> None:
         self.drawn.append((len(batch.groups), batch.drawn))
         if config.reuse_surplus:  # at least one group of a batch is always new
             self.surplus = batch.surplus[: config.groups - 1]
@@ -81,7 +81,7 @@ class Training:
     trainer: Trainer
     ranks: Ranks
     pool: Pool
-    engine: Engine
+    engine: RunHooks
     config: RlConfig
     advantage: Callable[[Tensor], Tensor]
     objective: Objective
@@ -94,7 +94,7 @@ class Training:
     precision: str = "float32"
     behaviour: Label = in_order
     demonstrated: Mapping[str, int] | None = None
-    standing: Standing = field(default_factory=Standing)
+    standing: GrpoState = field(default_factory=GrpoState)
 
     @property
     def firsts(self) -> Firsts:
@@ -123,7 +123,7 @@ def train(training: Training) -> None:
         if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
             training.trainer.save(path, iteration)
             training.notify(events.CheckpointSaved(training.run, iteration, path))
-        give_back()
+        release_free_memory()
         training.progress(summary(metrics), iteration, config.iterations)
 
 
@@ -135,7 +135,7 @@ def _cut_to(folder: RunFolder, done: int) -> None:
 
 def iterate(training: Training, iteration: int) -> dict[str, Any]:
     """Roll out, update, evaluate where the curve wants a point -> what the iteration records."""
-    watch = Stopwatch(training.pool)
+    watch = IterationTimer(training.pool)
     sampling = training.engine.sampling_params(iteration, SamplingParams(temperature=1.0))
     watch.read()
     with training.trainer.acting() as policy:
@@ -170,7 +170,7 @@ def iterate(training: Training, iteration: int) -> dict[str, Any]:
     return metrics | ({"reused": len(reused)} if training.config.reuse_surplus else {})
 
 
-def _roll_out(training: Training, actor: Actor, iteration: int) -> Collected:
+def _roll_out(training: Training, actor: Actor, iteration: int) -> RolloutBatch:
     config, seed = training.config, training.seed
     draws = training.engine.draw_limit(iteration, 1.0)
     batch = collect(
@@ -224,7 +224,7 @@ def _looked_at(training: Training, batch: Batch, temperature: float, clip: ClipR
     if config.microbatch_gb is not None:
         if standing.microbatch is None:
             arguments = (config.microbatch_gb, training.engine, training.objective, training.ranks)
-            standing.microbatch = fitting_microbatch(
+            standing.microbatch = measure_microbatch(
                 training.trainer, batch, *arguments, temperature=temperature, clip=clip
             )
         found["microbatch"] = float(standing.microbatch)

@@ -1,4 +1,4 @@
-"""The Engine: the tricks and trackers of one run, called through pluggy.
+"""The RunHooks: the tricks and trackers of one run, called through pluggy.
 
 Only what the suite names is registered, in its order; a later trick's wrapper goes around an earlier one's.
 """
@@ -58,7 +58,7 @@ class _Defaults:
         return default
 
 
-class Engine:
+class RunHooks:
     """What the GRPO loop calls; evaluation calls only `notify`.
 
     observer_errors: one line for each exception that an observer raised.

@@ -70,7 +70,7 @@ def _saved() -> Iterator[dict[int, int]]:
 
 
 @contextmanager
-def undrawn() -> Iterator[None]:
+def preserve_rng_state() -> Iterator[None]:
     """What is drawn within (dropout) does not move torch's random streams."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices=list(devices)):

@@ -15,10 +15,10 @@ from torch.nn import functional
 from vla_rl_bench import seeding
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.config.schema import SftConfig
+from vla_rl_bench.engine.distributed import split_microbatches
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate
-from vla_rl_bench.engine.ranks import parts_of
 from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, FloatArray, Observation
 
@@ -111,7 +111,7 @@ def _step(trainer: Trainer, windows: Windows, config: SftConfig, seed: int, step
     if config.proprio_noise:
         noise = draw.normal(scale=config.proprio_noise, size=observations.proprio.shape).astype(np.float32)
         observations = Observation(observations.images, observations.proprio + noise)
-    parts = parts_of(config.batch_size, config.microbatch, ranks)
+    parts = split_microbatches(config.batch_size, config.microbatch, ranks)
     total = 0.0
     for number, part in enumerate(parts):
         rows = part if len(part) else np.zeros(1, np.int64)  # forward something, since the other ranks do
@@ -123,4 +123,4 @@ def _step(trainer: Trainer, windows: Windows, config: SftConfig, seed: int, step
         trainer.backward(loss, last=number == len(parts) - 1)
         total += float(loss.detach())
     trainer.step(learning_rate(step, config), config.grad_clip)
-    return sum(ranks.gather(total))
+    return sum(ranks.all_gather(total))

@@ -15,9 +15,9 @@ from vla_rl_bench.algorithms.aggregation import AGGREGATES
 from vla_rl_bench.algorithms.masks import executed_tokens
 from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.config.schema import RlConfig
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.microbatch import activation_bytes, fitting, undrawn
-from vla_rl_bench.engine.ranks import parts_of
+from vla_rl_bench.engine.distributed import split_microbatches
+from vla_rl_bench.engine.hooks import RunHooks
+from vla_rl_bench.engine.microbatch import activation_bytes, fitting, preserve_rng_state
 from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
 from vla_rl_bench.types import ClipRange, Group, Observation
 
@@ -89,7 +89,7 @@ def update(
     trainer: Trainer,
     batch: Batch,
     config: RlConfig,
-    engine: Engine,
+    engine: RunHooks,
     objective: Objective,
     ranks: Ranks,
     *,
@@ -111,7 +111,7 @@ def update(
     for rows in minibatches(batch, config.minibatch, draw):
         _, local = torch.unique(batch.trajectory[rows], return_inverse=True)
         weights = AGGREGATES[config.aggregate](batch.mask[rows], local)
-        parts = parts_of(len(rows), microbatch or config.microbatch, ranks)
+        parts = split_microbatches(len(rows), microbatch or config.microbatch, ranks)
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             share = batch.part(rows[part]), weights[part]
@@ -122,7 +122,7 @@ def update(
         warm = min(1.0, (trainer.steps_taken + 1) / max(config.warmup, 1))
         norms.append(trainer.step(config.learning_rate * warm, config.grad_clip))
     tokens = float(batch.mask.sum())
-    everyone = ranks.gather(sums)
+    everyone = ranks.all_gather(sums)
     sums = {name: sum(one[name] for one in everyone) for name in sums}
     loss = sums.pop("loss") / len(norms)
     means = {name: value / tokens for name, value in sums.items()}
@@ -138,7 +138,7 @@ def _backward(
     trainer: Trainer,
     batch: Batch,
     weights: Tensor,
-    engine: Engine,
+    engine: RunHooks,
     objective: Objective,
     temperature: float,
     clip: ClipRange,
@@ -167,11 +167,11 @@ def _backward(
     return sums
 
 
-def fitting_microbatch(
+def measure_microbatch(
     trainer: Trainer,
     batch: Batch,
     budget_gb: float,
-    engine: Engine,
+    engine: RunHooks,
     objective: Objective,
     ranks: Ranks,
     *,
@@ -189,12 +189,12 @@ def fitting_microbatch(
         nothing = torch.zeros_like(part.mask)
         _backward(trainer, part, nothing, engine, objective, temperature, clip, last=False)
 
-    with undrawn():
+    with preserve_rng_state():
         with torch.no_grad():
             device = trainer.forward(_inputs(trainer, batch.part(np.array([longest])))).device
         work(1)  # allocates gradients, work spaces and the like
         needed = [activation_bytes(device, partial(work, chunks)) for chunks in (1, 2)]
-    return min(fitting(budget_gb, *one) for one in ranks.gather(needed))
+    return min(fitting(budget_gb, *one) for one in ranks.all_gather(needed))
 
 
 def logprob_difference(trainer: Trainer, batch: Batch, ranks: Ranks, *, temperature: float, chunks: int) -> float:
@@ -204,8 +204,8 @@ def logprob_difference(trainer: Trainer, batch: Batch, ranks: Ranks, *, temperat
     """
     part = batch.part(np.arange(min(chunks, len(batch.tokens))))
     inputs = _inputs(trainer, part)
-    with torch.no_grad(), undrawn():
+    with torch.no_grad(), preserve_rng_state():
         logits = trainer.forward(inputs)
         fresh = token_logprobs(logits, part.tokens.to(logits.device), temperature).cpu()
     here = float(((fresh - part.old_logprobs).abs() * part.mask).max())
-    return max(ranks.gather(here))
+    return max(ranks.all_gather(here))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, median
 from typing import Any
 
-from vla_rl_bench.results.statistics import percent, wilson
+from vla_rl_bench.analysis.statistics.intervals import percent, wilson
 
 GOOD = 0.8  # the rate from which on a task's expert is counted as working
 _SAID = ("python", "machine", "git")  # of the versions, what is said last

@@ -11,7 +11,7 @@ from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.options import make_options, plain_options
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import append_json_lines, filter_json_lines, read_json, read_json_lines, write_json
-from vla_rl_bench.results.provenance import versions
+from vla_rl_bench.records.provenance import versions
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import SPLITS, EnvironmentSpec, Start
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.files import write_bytes
-from vla_rl_bench.rollout.clock import TRAINER, Span
+from vla_rl_bench.rollout.timing import TRAINER, Span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ from pathlib import Path
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import Record, read_json, read_json_lines
+from vla_rl_bench.records.frame import countable_runs, run_folders
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results.behaviours import Label, demonstrated, labels_of
-from vla_rl_bench.results.frame import countable_runs, run_folders
-from vla_rl_bench.results.store import RunFolder
 
 MAIN = "main"
 GREEDY = "greedy"

@@ -11,10 +11,10 @@ from typing import Any
 from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.files import Record
 from vla_rl_bench.pushcut.counts import Section
+from vla_rl_bench.records.store import Record, RunFolder
 from vla_rl_bench.results import firsts
 from vla_rl_bench.results.behaviours import Label, labels_of
 from vla_rl_bench.results.firsts import First, file_stem
-from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import ImageArray
 
@@ -78,7 +78,7 @@ def _earliest(section: Section, most: int) -> list[tuple[int, int, First]]:
 
 
 def _write(section: Section, out: Path, pool: Pool, label: Label, number: int, seed: int, first: First) -> Film:
-    from vla_rl_bench.pictures.film import write_film
+    from vla_rl_bench.analysis.plots.film import write_film
 
     frames, success, events = replay(pool, first)
     name = f"pushcut-{section.arm}-{section.column}-{file_stem(first.behaviour)}-{number}.gif"

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vla_rl_bench.analysis.statistics.intervals import percent, wilson
+from vla_rl_bench.analysis.statistics.verdict import points
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.files import write_json, write_text
 from vla_rl_bench.pushcut.counts import Section, Stage, read_sections
 from vla_rl_bench.pushcut.replay import Film, failures, write_films
 from vla_rl_bench.pushcut.verdict import Verdict, mean_share, verdicts
-from vla_rl_bench.results.statistics import percent, wilson
-from vla_rl_bench.results.verdict import points
 
 NAME = "pushcut"
 LEGEND = (
@@ -34,7 +34,7 @@ class Told:
 
 def write_report(folder: Path, out: Path, catalog: Catalog, films: int) -> list[Path]:
     """folder: a suite's or a run's.  -> what was written, the page first."""
-    from vla_rl_bench.pictures.shares import draw_shares
+    from vla_rl_bench.analysis.plots.shares import draw_shares
 
     sections = read_sections(folder, catalog)
     told = [Told(one, verdicts(one), write_films(one, out, catalog, films)) for one in sections]
@@ -93,7 +93,7 @@ def _words(told: Told) -> list[str]:
 
 def panel(section: Section) -> Any:
     """What the picture shows of a section."""
-    from vla_rl_bench.pictures.shares import Panel
+    from vla_rl_bench.analysis.plots.shares import Panel
 
     order = [*section.new, *(name for name in section.behaviours if name not in section.new)]
     ends = [("before", section.before), ("after", section.after)]

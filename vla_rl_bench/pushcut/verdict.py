@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
+from vla_rl_bench.analysis.statistics.intervals import Interval, newcombe, over_seeds, percent, wilson
+from vla_rl_bench.analysis.statistics.verdict import points, signed
 from vla_rl_bench.pushcut.counts import Section, Stage
-from vla_rl_bench.results.statistics import Interval, newcombe, over_seeds, percent, wilson
-from vla_rl_bench.results.verdict import points, signed
 
 Word = Literal["not seen", "in rollouts only", "discovered", "too rare to tell", "amplified", "faded", "unchanged"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vla_rl_bench.entries import EnvironmentEntry, load
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 
 Label = Callable[[Sequence[str]], str]
 Outcome = tuple[tuple[str, ...], bool]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vla_rl_bench.files import write_bytes
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.types import FloatArray, Start
 
 KEPT = 3  # of each behaviour

@@ -20,7 +20,7 @@ from vla_rl_bench.types import FloatArray, Observation
 
 
 @dataclass(frozen=True)
-class Decisions:
+class ActionBatch:
     """A forward's answer for B observations.
 
     tokens: int16 ``[B, K*D]``.  logprobs: float32 ``[B, K*D]`` at the rollout's temperature (zeros when greedy).
@@ -57,7 +57,7 @@ class Actor:
         instructions: Sequence[str],
         uniforms: FloatArray | None,
         rows: int | None = None,
-    ) -> Decisions:
+    ) -> ActionBatch:
         """observations: batch of B.  uniforms: float32 ``[B, K*D]`` in [0, 1), None when greedy.
 
         rows: pad the forward to exactly so many rows, with copies of the first.
@@ -78,7 +78,7 @@ class Actor:
             logits = self.policy(self._inputs(observations, instructions, rows))
         return logits[: len(instructions)]
 
-    def choose(self, logits: Tensor, uniforms: FloatArray | None, rows: int | None = None) -> Decisions:
+    def choose(self, logits: Tensor, uniforms: FloatArray | None, rows: int | None = None) -> ActionBatch:
         """Logits ``[B, K*D, bins]`` of `look` -> what to do."""
         with self._working():
             count = len(logits)
@@ -102,13 +102,13 @@ class Actor:
             instructions = [*instructions, *[instructions[0]] * (rows - len(instructions))]
         return self.policy.collate(observations, instructions)
 
-    def _decisions(self, tokens: Tensor, logprobs: Tensor, count: int) -> Decisions:
+    def _decisions(self, tokens: Tensor, logprobs: Tensor, count: int) -> ActionBatch:
         """The first `count` rows; the others were padding."""
         drawn = tokens[:count].cpu().numpy().astype(np.int16)
         shape = (count, self.policy.chunk, self.policy.action_dim)
         actions = self.policy.unnormalise(action_tokens.decode(drawn).reshape(shape))
         self.chunks += count
-        return Decisions(drawn, logprobs[:count].float().cpu().numpy(), actions)
+        return ActionBatch(drawn, logprobs[:count].float().cpu().numpy(), actions)
 
     def _choose(self, uniforms: FloatArray | None, logits: Tensor, first: int) -> tuple[Tensor, Tensor]:
         """logits: ``[B, n, bins]`` of the tokens from position `first` on -> tokens and log-probs, both ``[B, n]``."""

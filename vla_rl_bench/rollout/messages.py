@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkerReply:
     """What goes back for a request.
 
     ok: False for a defect, None for what a user can mend; `value` is then the words for it.

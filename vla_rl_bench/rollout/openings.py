@@ -10,7 +10,7 @@ from torch import Tensor
 from vla_rl_bench.types import Observation, Start
 
 
-class Openings:
+class FirstObservationCache:
     """Logits of first observations, by start; valid as long as the policy's weights stay as they are."""
 
     def __init__(self, most: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_rl_bench.rollout.actor import Decisions
+from vla_rl_bench.rollout.actor import ActionBatch
 from vla_rl_bench.types import FloatArray, IntArray, Observation, Start, Trajectory
 
 
@@ -21,7 +21,7 @@ class Episode:
 
 
 @dataclass
-class Playing:
+class EpisodeRecorder:
     """uniforms: float32 ``[chunks, K*D]`` for the longest episode possible; None when greedy."""
 
     episode: Episode
@@ -32,7 +32,7 @@ class Playing:
     steps: list[int] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
 
-    def remember(self, observation: Observation, decisions: Decisions, row: int) -> None:
+    def remember(self, observation: Observation, decisions: ActionBatch, row: int) -> None:
         """observation: single, and its own copy."""
         self.observations.append(observation)
         self.tokens.append(decisions.tokens[row])
@@ -67,11 +67,11 @@ class Playing:
 
 
 @dataclass(frozen=True)
-class Asking:
+class PendingObservation:
     """An episode that waits for its next chunk.  observation: single; its images may be the environment's own."""
 
     slot: int
-    playing: Playing
+    playing: EpisodeRecorder
     observation: Observation
 
     @property

@@ -18,10 +18,10 @@ import numpy as np
 from vla_rl_bench import interpreters
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import BatchedEnvironment
-from vla_rl_bench.rollout.clock import TRAINER, Clock, Meter
-from vla_rl_bench.rollout.remote import RemoteWorker
 from vla_rl_bench.rollout.routing import best_pair
+from vla_rl_bench.rollout.timing import TRAINER, ActivityTimer, SpanRecorder
 from vla_rl_bench.rollout.worker import build
+from vla_rl_bench.rollout.worker_process import RemoteWorker
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, ImageArray, Observation, Start
 
 ACTIVITIES = ("stepping", "rendering", "reset")
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class SlotResult:
     """A slot's answer.  result: None after a reset; observation: None when the episode has ended.
 
     The observation's images may be overwritten as soon as the slot is asked for something else.
@@ -56,7 +56,7 @@ class Pool(Protocol):
     forward_rows: int | None
     deterministic: bool
     held: Sequence[set[int]] | None
-    clock: Clock
+    clock: SpanRecorder
 
     @property
     def seconds(self) -> dict[str, float]: ...
@@ -65,7 +65,7 @@ class Pool(Protocol):
 
     def step(self, slot: int, actions: FloatArray) -> None: ...
 
-    def wait(self) -> list[Ready]: ...
+    def wait(self) -> list[SlotResult]: ...
 
     def demonstrate(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]: ...
 
@@ -81,7 +81,7 @@ class InProcessPool:
 
     def __init__(self, environment: BatchedEnvironment, *, deterministic: bool = True) -> None:
         self._environment = environment
-        self._meter = Meter(environment)
+        self._meter = ActivityTimer(environment)
         self._resets: dict[int, Start] = {}
         self._steps: dict[int, FloatArray] = {}
         self.slots = environment.slots
@@ -89,7 +89,7 @@ class InProcessPool:
         self.forward_rows: int | None = None
         self.deterministic = deterministic
         self.held: Sequence[set[int]] | None = None
-        self.clock = Clock(on=False)
+        self.clock = SpanRecorder(on=False)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -107,16 +107,16 @@ class InProcessPool:
     def step(self, slot: int, actions: FloatArray) -> None:
         self._steps[slot] = actions
 
-    def wait(self) -> list[Ready]:
+    def wait(self) -> list[SlotResult]:
         ready = []
         if self._steps:
             slots = list(self._steps)
             results = self._call(self._environment.step_slots, slots, np.stack(list(self._steps.values())))
-            ready += [Ready(slot, result.observation, result) for slot, result in zip(slots, results, strict=True)]
+            ready += [SlotResult(slot, result.observation, result) for slot, result in zip(slots, results, strict=True)]
         if self._resets:
             slots = list(self._resets)
             observations = self._call(self._environment.reset_slots, slots, list(self._resets.values()))
-            ready += [Ready(slot, observations[row], None) for row, slot in enumerate(slots)]
+            ready += [SlotResult(slot, observations[row], None) for row, slot in enumerate(slots)]
         self._steps, self._resets = {}, {}
         return ready
 
@@ -153,7 +153,7 @@ class ProcessPool:
         """environments: slots a worker.  share: False sends images in the messages."""
         self._workers: list[RemoteWorker] = []
         self._accounts: dict[str, float] = {}
-        self.clock = Clock(on=False)
+        self.clock = SpanRecorder(on=False)
         self.workers, self.slots = workers, workers * environments
         self.forward_rows: int | None = forward_rows if deterministic else self.slots
         self.deterministic = deterministic
@@ -214,9 +214,11 @@ class ProcessPool:
                 found.append((answer.slot * self.workers + place, answer.value))
         return sorted(found, key=itemgetter(0))
 
-    def wait(self) -> list[Ready]:
+    def wait(self) -> list[SlotResult]:
         return [
-            Ready(slot, value.observation, value) if isinstance(value, ChunkResult) else Ready(slot, value, None)
+            SlotResult(slot, value.observation, value)
+            if isinstance(value, ChunkResult)
+            else SlotResult(slot, value, None)
             for slot, value in self._answers()
         ]
 

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from vla_rl_bench import seeding
 from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.clock import TRAINER, Clock
 from vla_rl_bench.rollout.invariance import require_row_invariance
-from vla_rl_bench.rollout.openings import Openings
-from vla_rl_bench.rollout.playing import Asking, Episode, Playing
-from vla_rl_bench.rollout.pool import Pool, Ready
+from vla_rl_bench.rollout.openings import FirstObservationCache
+from vla_rl_bench.rollout.playing import Episode, EpisodeRecorder, PendingObservation
+from vla_rl_bench.rollout.pool import Pool, SlotResult
 from vla_rl_bench.rollout.routing import best_pair
+from vla_rl_bench.rollout.timing import TRAINER, SpanRecorder
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageArray, Observation, Start, Trajectory
 
 __all__ = ["Episode", "film", "roll_out", "spec_summary"]
@@ -29,19 +29,19 @@ __all__ = ["Episode", "film", "roll_out", "spec_summary"]
 AHEAD = 32  # waiting episodes to choose from: some groups of eight
 
 
-class _Stage:
+class EpisodeScheduler:
     """The slots of a pool, the episodes on them, and the actor that plays them."""
 
     def __init__(self, pool: Pool, actor: Actor, needed: Callable[[Episode], bool], keep: bool) -> None:
         self.pool, self.actor, self.needed, self.keep = pool, actor, needed, keep
-        self.playing: dict[int, Playing] = {}
+        self.playing: dict[int, EpisodeRecorder] = {}
         self.free = list(reversed(range(pool.slots)))
         self.waiting: deque[Episode] = deque()
         self.instructions = [task.instruction for task in pool.contract.tasks]
         self.rows = pool.forward_rows if pool.deterministic else None
         # in process a forward's shape follows from the episodes, and leaving a row out would change the others' bits
         reuse = actor.one_forward and (pool.forward_rows is not None or not pool.deterministic)
-        self.openings = Openings(2 * pool.slots + 8 if reuse else 0)
+        self.openings = FirstObservationCache(2 * pool.slots + 8 if reuse else 0)
 
     def start_episodes(self, next_episode: Callable[[], Episode | None]) -> None:
         """Give free slots episodes until one or the other is used up."""
@@ -62,7 +62,7 @@ class _Stage:
         episode = self.waiting[place]
         del self.waiting[place]
         self.free.remove(slot)
-        self.playing[slot] = Playing(episode, self._uniforms(episode))
+        self.playing[slot] = EpisodeRecorder(episode, self._uniforms(episode))
         self.pool.reset(slot, episode.start)
 
     def _uniforms(self, episode: Episode) -> FloatArray | None:
@@ -78,7 +78,7 @@ class _Stage:
         ready = self.pool.wait()
         ended = [done for answer in ready if (done := self._record(answer)) is not None]
         waiting = [
-            Asking(answer.slot, self.playing[answer.slot], answer.observation)
+            PendingObservation(answer.slot, self.playing[answer.slot], answer.observation)
             for answer in ready
             if answer.slot in self.playing and answer.observation is not None
         ]
@@ -86,7 +86,7 @@ class _Stage:
             waiting = self._answer(waiting)
         return ended
 
-    def _record(self, answer: Ready) -> tuple[Episode, Trajectory] | None:
+    def _record(self, answer: SlotResult) -> tuple[Episode, Trajectory] | None:
         """-> the episode if it has ended, or if nobody needs it any more."""
         playing, result = self.playing[answer.slot], answer.result
         if result is not None:
@@ -100,11 +100,11 @@ class _Stage:
         success = result is not None and result.success
         return playing.episode, playing.trajectory(success, keep=self.keep and done)
 
-    def _answer(self, waiting: Sequence[Asking]) -> list[Asking]:
-        """Answer what has been forwarded before, then as many as share a forward -> the rest."""
+    def _answer(self, waiting: Sequence[PendingObservation]) -> list[PendingObservation]:
+        """WorkerReply what has been forwarded before, then as many as share a forward -> the rest."""
         most = self.pool.forward_rows or len(waiting)
-        batch: list[Asking] = []
-        rest: list[Asking] = []
+        batch: list[PendingObservation] = []
+        rest: list[PendingObservation] = []
         for one in waiting:
             if self._reuse(one):
                 continue
@@ -114,8 +114,8 @@ class _Stage:
             self._forward(batch)
         return rest
 
-    def _reuse(self, one: Asking) -> bool:
-        """Answer an observation that the group's first member had, with the logits of then."""
+    def _reuse(self, one: PendingObservation) -> bool:
+        """WorkerReply an observation that the group's first member had, with the logits of then."""
         logits = self.openings.find(one.start, one.observation) if one.opening else None
         if logits is None:
             return False
@@ -123,7 +123,7 @@ class _Stage:
         self._send([one], Observation.stack([one.observation]), logits)
         return True
 
-    def _forward(self, batch: Sequence[Asking]) -> None:
+    def _forward(self, batch: Sequence[PendingObservation]) -> None:
         """One forward for all of them; their observations are copied here, once."""
         observations = Observation.stack([one.observation for one in batch])
         told = [self.instructions[one.start.task] for one in batch]
@@ -139,7 +139,7 @@ class _Stage:
                 self.openings.add(one.start, observations[row], logits[row : row + 1])
         self._send(batch, observations, logits)
 
-    def _send(self, batch: Sequence[Asking], observations: Observation, known: Tensor | list[str]) -> None:
+    def _send(self, batch: Sequence[PendingObservation], observations: Observation, known: Tensor | list[str]) -> None:
         """Choose, and let the environments act.  known: logits, or instructions where the forward is yet to come."""
         uniforms = self._next_uniforms(batch)
         with self.pool.clock.measure(TRAINER, "policy"):
@@ -152,7 +152,7 @@ class _Stage:
                 one.playing.remember(observations[row], decisions, row)
             self.pool.step(one.slot, decisions.actions[row])
 
-    def _next_uniforms(self, batch: Sequence[Asking]) -> FloatArray | None:
+    def _next_uniforms(self, batch: Sequence[PendingObservation]) -> FloatArray | None:
         found = [one.playing.uniforms[len(one.playing.steps)] for one in batch if one.playing.uniforms is not None]
         return np.stack(found) if found else None
 
@@ -164,7 +164,7 @@ def roll_out(
     *,
     keep: bool,
     needed: Callable[[Episode], bool] = lambda episode: True,
-    clock: Clock | None = None,
+    clock: SpanRecorder | None = None,
 ) -> Iterator[tuple[Episode, Trajectory]]:
     """Play episodes as `next_episode` hands them out; yield each as it ends.
 
@@ -176,7 +176,7 @@ def roll_out(
     with its steps alone.
     clock: gets the spans of policy and transfer, and of the workers.
     """
-    stage = _Stage(pool, actor, needed, keep)
+    stage = EpisodeScheduler(pool, actor, needed, keep)
     with _cores_for_workers(pool), _told(pool, clock):
         while True:
             stage.start_episodes(next_episode)
@@ -186,7 +186,7 @@ def roll_out(
 
 
 @contextmanager
-def _told(pool: Pool, clock: Clock | None) -> Iterator[None]:
+def _told(pool: Pool, clock: SpanRecorder | None) -> Iterator[None]:
     """The pool, for a while, with this clock."""
     before, pool.clock = pool.clock, clock or pool.clock
     try:

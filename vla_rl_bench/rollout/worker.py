@@ -23,10 +23,10 @@ import numpy as np
 from vla_rl_bench.entries import load
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import BatchedEnvironment
-from vla_rl_bench.rollout.clock import Meter
-from vla_rl_bench.rollout.messages import Answer
-from vla_rl_bench.rollout.slab import Slab, try_slab
+from vla_rl_bench.rollout.messages import WorkerReply
+from vla_rl_bench.rollout.shared_images import SharedImages, try_slab
 from vla_rl_bench.rollout.slots import SlotEnvironments
+from vla_rl_bench.rollout.timing import ActivityTimer
 from vla_rl_bench.types import ChunkResult, Observation
 
 
@@ -59,7 +59,7 @@ def perform(environment: BatchedEnvironment, name: str, slot: int, argument: Any
     raise ValueError(f"unknown request {name!r}")
 
 
-def _share(slab: Slab | None, slot: int, value: Any) -> Any:
+def _share(slab: SharedImages | None, slot: int, value: Any) -> Any:
     """The answer with its images left in shared memory, where there is some."""
     if slab is None:
         return value
@@ -78,17 +78,17 @@ def serve(connection: Connection, memory: int) -> None:
     """
     environment = build(*connection.recv())
     slab = try_slab(memory, environment.contract.images, environment.slots)
-    connection.send(Answer(True, 0, (environment.contract, slab is not None)))
-    meter = Meter(environment)
+    connection.send(WorkerReply(True, 0, (environment.contract, slab is not None)))
+    meter = ActivityTimer(environment)
     while True:
         name, slot, argument = connection.recv()
         value, spans = meter.call(perform, environment, name, slot, argument)
-        connection.send(Answer(True, slot, _share(slab, slot, value), meter.seconds, spans))
+        connection.send(WorkerReply(True, slot, _share(slab, slot, value), meter.seconds, spans))
 
 
 def _last_words(connection: Connection, ok: bool | None, text: str) -> None:
     with contextlib.suppress(OSError):
-        connection.send(Answer(ok, 0, text))
+        connection.send(WorkerReply(ok, 0, text))
 
 
 def main() -> None:

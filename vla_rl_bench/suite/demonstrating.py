@@ -10,10 +10,10 @@ from rich.console import Console
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.job import RunJob
 from vla_rl_bench.suite.plan import plan
 from vla_rl_bench.suite.progress import Display
-from vla_rl_bench.suite.workshop import Workshop
+from vla_rl_bench.suite.workshop import RunSession
 
 
 def build_stores(suite_path: str | Path, overrides: Sequence[str], out: Path) -> list[Path]:
@@ -23,7 +23,7 @@ def build_stores(suite_path: str | Path, overrides: Sequence[str], out: Path) ->
     """
     catalog = discover()
     suite = load_suite(suite_path, overrides, catalog)
-    jobs = [Job(suite, one, out / suite.name, None) for one in plan(suite, catalog)]
+    jobs = [RunJob(suite, one, out / suite.name, None) for one in plan(suite, catalog)]
     asking = [job for job in jobs if job.arm.demonstrations and job.arm.demonstrations.source is None]
     if not asking:
         raise UserError(f"demonstrations: no arm of suite `{suite.name}` asks for demonstrations of an expert")
@@ -32,7 +32,7 @@ def build_stores(suite_path: str | Path, overrides: Sequence[str], out: Path) ->
         for job in asking:
             assert job.arm.demonstrations is not None
             per_task = job.arm.demonstrations.per_task
-            workshop = Workshop(job, catalog, display.report)
+            workshop = RunSession(job, catalog, display.report)
             try:
                 path = workshop.demonstration_store(per_task)
                 workshop.build_demonstrations(path, per_task)

@@ -11,7 +11,7 @@ from vla_rl_bench.suite.plan import digest
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedEvaluation:
     """An evaluation of a column's final policies.
 
     options: of the environment, where they differ.  task_suite: the one that is evaluated on, where it is another than
@@ -33,20 +33,20 @@ class Planned:
         return digest([plain, sampling, rollouts, dict(self.options), limit, *elsewhere])
 
 
-def evaluations(suite: Suite, column: str) -> list[Planned]:
+def evaluations(suite: Suite, column: str) -> list[PlannedEvaluation]:
     """The main evaluation, that of the unseen tasks, then the extra ones."""
-    found = [Planned(MAIN, suite.evaluation)]
+    found = [PlannedEvaluation(MAIN, suite.evaluation)]
     if column in suite.unseen:
-        found.append(Planned(UNSEEN, suite.evaluation, unseen=True))
+        found.append(PlannedEvaluation(UNSEEN, suite.evaluation, unseen=True))
     for extra in suite.extra_evaluations:
         elsewhere = other_suite(extra.suite, suite.task_suite(column)) if extra.suite else None
-        found.append(Planned(extra.name, extra, extra.environment, elsewhere))
+        found.append(PlannedEvaluation(extra.name, extra, extra.environment, elsewhere))
     return found
 
 
 def missing_evaluations(
     suite: Suite, column: str, record: Mapping[str, Any], limit: int | None
-) -> list[tuple[Planned, str]]:
+) -> list[tuple[PlannedEvaluation, str]]:
     """(evaluation, sampling name) pairs that a run's record does not vouch for."""
     have = record.get("evaluations", {})
     return [

@@ -8,18 +8,18 @@ import torch
 
 from vla_rl_bench import events
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.job import RunJob
 from vla_rl_bench.suite.progress import Report
-from vla_rl_bench.suite.workshop import Workshop
+from vla_rl_bench.suite.workshop import RunSession
 
 
-def execute(job: Job, catalog: Catalog, report: Report) -> None:
+def execute(job: RunJob, catalog: Catalog, report: Report) -> None:
     """Bring a run to its end.  What is complete is not done again."""
     torch.set_num_threads(job.suite.runtime.threads)
     folder = job.run_folder
     with folder.lock():
-        workshop = Workshop(job, catalog, report)
-        if workshop.ranks.agree(job.complete):
+        workshop = RunSession(job, catalog, report)
+        if workshop.ranks.broadcast(job.complete):
             return
         folder.update(workshop.identity() | {"status": "running"})
         workshop.notify(events.RunStart(job.run.id, folder.path, dict(job.run.recipe)))

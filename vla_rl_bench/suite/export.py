@@ -10,7 +10,7 @@ from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import open_pool
 from vla_rl_bench.types import EnvironmentSpec
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import MAIN, Suite
 from vla_rl_bench.files import Record, read_json_lines
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.scheduler import film
-from vla_rl_bench.suite.job import Job, run_path
+from vla_rl_bench.suite.job import RunJob, run_path
 from vla_rl_bench.suite.plan import Run
-from vla_rl_bench.suite.workshop import Workshop
+from vla_rl_bench.suite.workshop import RunSession
 from vla_rl_bench.types import ImageArray, Start
 
 
@@ -34,7 +34,7 @@ def film_starts(
     folder: the suite's.  The policy must be there (`RunFolder.policy_path`), and what the environment needs installed:
     else `UserError`.
     """
-    workshop = Workshop(Job(suite, run, folder, None), catalog, _silent)
+    workshop = RunSession(RunJob(suite, run, folder, None), catalog, _silent)
     try:
         policy = workshop.trained_policy()  # before the film's pool: the workshop keeps one open
         pool = workshop.pool(suite.film.environment if suite.film else None)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from vla_rl_bench.config.schema import ArmConfig, Suite
-from vla_rl_bench.engine.ranks import launched
-from vla_rl_bench.results.store import RunFolder
+from vla_rl_bench.engine.distributed import rank_and_world_size
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.suite.evaluations import missing_evaluations
 from vla_rl_bench.suite.plan import Run
 
 
 @dataclass(frozen=True)
-class Job:
+class RunJob:
     """A run and where it belongs.  folder: the suite's folder, which holds ``runs/`` and ``demonstrations/``."""
 
     suite: Suite
@@ -25,7 +25,7 @@ class Job:
     @property
     def run_folder(self) -> RunFolder:
         """Of several ranks only the first writes."""
-        return RunFolder(run_path(self.folder, self.run.id), writes=launched()[0] == 0)
+        return RunFolder(run_path(self.folder, self.run.id), writes=rank_and_world_size()[0] == 0)
 
     @property
     def arm(self) -> ArmConfig:

@@ -10,7 +10,7 @@ from typing import Any
 from vla_rl_bench import entries, interpreters
 from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.config.schema import Named, Suite
-from vla_rl_bench.engine.ranks import launched
+from vla_rl_bench.engine.distributed import rank_and_world_size
 from vla_rl_bench.entries import CheckResult
 from vla_rl_bench.errors import MissingRequirement
 
@@ -60,7 +60,7 @@ def _of_policy(suite: Suite, catalog: Catalog) -> Iterator[CheckResult]:
     entry = catalog.policy(suite.policy.name)
     yield from _modules(catalog, entry)
     if entry.needs:
-        gpus, strategy = launched()[1], _strategy(suite, catalog)
+        gpus, strategy = rank_and_world_size()[1], _strategy(suite, catalog)
         chosen = _task_suites(suite, suite.columns)
         yield from _asked(entry.name, entry.needs, chosen, _options(entry, suite.policy), gpus, strategy)
 

@@ -14,16 +14,16 @@ from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.schema import ArmConfig, Suite
 from vla_rl_bench.engine import checkpoint, grpo
-from vla_rl_bench.engine.ranks import launched
-from vla_rl_bench.engine.spent import SHOWN
+from vla_rl_bench.engine.distributed import rank_and_world_size
+from vla_rl_bench.engine.iteration_times import SHOWN
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.pictures.timeline import draw_timeline
-from vla_rl_bench.results.store import RunFolder
-from vla_rl_bench.rollout.clock import Clock, Span
-from vla_rl_bench.suite.job import Job, run_path
+from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.rollout.timing import Span, SpanRecorder
+from vla_rl_bench.suite.job import RunJob, run_path
 from vla_rl_bench.suite.plan import Run, plan
 from vla_rl_bench.suite.progress import Report
-from vla_rl_bench.suite.workshop import Workshop
+from vla_rl_bench.suite.workshop import RunSession
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def profile(
 
     runs: where a trained policy to begin with is looked for, as `run` left it; nothing is written there.
     """
-    if launched()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         raise UserError("profile: runs in one process; start it without torchrun")
     catalog = discover()
     suite = load_suite(suite_path, overrides, catalog)
@@ -76,7 +76,7 @@ def profile(
     if run.parent and parent is None:
         suite = _keeping_every_group(suite, catalog)
     with tempfile.TemporaryDirectory(prefix="vla-rl-bench-") as folder:
-        found = _measure(Job(suite, run, Path(folder), None), catalog, iterations, parent, report)
+        found = _measure(RunJob(suite, run, Path(folder), None), catalog, iterations, parent, report)
     draw_timeline(found.spans, picture, title=_title(found), subtitle=_subtitle(found))
     return found
 
@@ -89,18 +89,18 @@ def _first_with_rl(suite: Suite, runs: Sequence[Run]) -> Run:
     raise UserError(f"profile: no arm of suite `{suite.name}` has `rl`; there is nothing to roll out")
 
 
-def _measure(job: Job, catalog: Catalog, iterations: int, parent: Path | None, report: Report) -> Profile:
+def _measure(job: RunJob, catalog: Catalog, iterations: int, parent: Path | None, report: Report) -> Profile:
     config = job.arm.rl
     assert config is not None
     torch.set_num_threads(job.suite.runtime.threads)
-    workshop = Workshop(job, catalog, report)
+    workshop = RunSession(job, catalog, report)
     try:
         policy = workshop.new_policy()
         if parent is not None:
             checkpoint.load_policy(parent, policy)  # type: ignore[arg-type]
         job.run_folder.path.mkdir(parents=True)
         training = workshop.training(policy, config.model_copy(update={"curve": None}))
-        clock = training.pool.clock = Clock()
+        clock = training.pool.clock = SpanRecorder()
         metrics = []
         for iteration in range(1, iterations + 1):
             metrics.append(grpo.iterate(training, iteration))

@@ -1,4 +1,4 @@
-"""A suite from file to table: plan, run what is missing, report."""
+"""Run the runs of a suite: plan, check requirements, train and evaluate what is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import queue
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,34 +18,18 @@ from rich.console import Console
 
 from vla_rl_bench import catalog as catalogs
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.engine.ranks import launched
+from vla_rl_bench.engine.distributed import rank_and_world_size
 from vla_rl_bench.entries import CheckResult
 from vla_rl_bench.errors import EnvironmentFailure, MissingRequirement, UserError
 from vla_rl_bench.files import write_json
 from vla_rl_bench.suite.execute import execute
 from vla_rl_bench.suite.fitting import refuse_misfits
-from vla_rl_bench.suite.job import Job
+from vla_rl_bench.suite.job import RunJob
 from vla_rl_bench.suite.needs import lines, missing, refuse_missing
 from vla_rl_bench.suite.plan import Run, plan
 from vla_rl_bench.suite.progress import Display, Report
-from vla_rl_bench.tables.references import refuse_references
-
-
-def run(
-    suite_path: str | Path,
-    overrides: Sequence[str] = (),
-    out: Path = Path("runs"),
-    dry_run: bool = False,
-    limit: int | None = None,
-    jobs: int | None = None,
-) -> Path:
-    """Run, or resume, a suite -> its folder, with the table and the pictures in it."""
-    catalog = catalogs.discover()
-    suite = load_suite(suite_path, overrides, catalog)
-    return run_suite(suite, catalog, out / suite.name, dry_run=dry_run, limit=limit, jobs=jobs)
 
 
 def run_suite(
@@ -56,13 +40,22 @@ def run_suite(
     dry_run: bool = False,
     limit: int | None = None,
     jobs: int | None = None,
-    report: str = "table",
+    record: str = "suite.json",
+    finish: Callable[[Sequence[Run]], None] | None = None,
 ) -> Path:
-    """As `run`, for a suite in hand.  report: the stem of the report's files (``table``, ``ablation``)."""
+    """Train and evaluate the runs of a suite that are not complete yet.
+
+    Args:
+        folder: The suite's folder.
+        record: Name of the file in `folder` that records the resolved suite and its runs.
+        finish: Called with all runs on the first rank when they are complete and not limited.
+
+    Returns:
+        `folder`.
+    """
     runs = plan(suite, catalog, limit)
-    refuse_references(suite)
-    console = Console(stderr=True, quiet=launched()[0] > 0)
-    todo = [Job(suite, one, folder, limit) for one in runs]
+    console = Console(stderr=True, quiet=rank_and_world_size()[0] > 0)
+    todo = [RunJob(suite, one, folder, limit) for one in runs]
     if dry_run:
         _print_plan(todo, missing(suite, catalog))
         return folder
@@ -74,9 +67,8 @@ def run_suite(
     if columns:
         refuse_missing(suite, catalog, columns)
     refuse_misfits(suite, catalog, columns)
-    plan_path = folder / ("suite.json" if report == "table" else f"{report}.json")
-    if launched()[0] == 0:
-        write_json(plan_path, as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
+    if rank_and_world_size()[0] == 0:
+        write_json(folder / record, as_dict(suite) | {"runs": [one.id for one in runs], "limited": limit is not None})
     if len(unfinished) < len(todo):
         console.print(f"{len(todo) - len(unfinished)} of {len(todo)} runs are complete already", highlight=False)
     failed = _execute(unfinished, catalog, _jobs(suite, catalog, jobs))
@@ -85,10 +77,8 @@ def run_suite(
     if limit is not None:
         console.print(f"limited to {limit}: recorded under {folder}, kept out of tables", highlight=False)
         return folder
-    if launched()[0] == 0:
-        from vla_rl_bench.suite.reporting import write_reports
-
-        write_reports(suite, runs, folder, catalog, report)
+    if finish and rank_and_world_size()[0] == 0:
+        finish(runs)
     return folder
 
 
@@ -106,7 +96,7 @@ def _last_line(text: str) -> str:
     return text.strip().splitlines()[-1] if text.strip() else "failed"
 
 
-def _print_plan(todo: Sequence[Job], lacking: Sequence[CheckResult]) -> None:
+def _print_plan(todo: Sequence[RunJob], lacking: Sequence[CheckResult]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for one in todo:
         console.print(f"{'complete' if one.complete else 'to do   '} {one.run.id}")
@@ -125,16 +115,16 @@ def _jobs(suite: Suite, catalog: Catalog, asked: int | None) -> int:
     return len(os.sched_getaffinity(0)) if catalog.environment(suite.environment.name).batched else 1
 
 
-def _execute(todo: Sequence[Job], catalog: Catalog, jobs_at_once: int) -> dict[str, str]:
+def _execute(todo: Sequence[RunJob], catalog: Catalog, jobs_at_once: int) -> dict[str, str]:
     """-> errors by run id."""
-    rank, world = launched()
+    rank, world = rank_and_world_size()
     with Display(len(todo), Console(stderr=True, quiet=rank > 0)) as display:
         if jobs_at_once == 1 or len(todo) <= 1 or world > 1:
             return _one_by_one(todo, catalog, display.report)
         return _side_by_side(todo, jobs_at_once, display.report)
 
 
-def _one_by_one(todo: Sequence[Job], catalog: Catalog, report: Report) -> dict[str, str]:
+def _one_by_one(todo: Sequence[RunJob], catalog: Catalog, report: Report) -> dict[str, str]:
     failed: dict[str, str] = {}
     for one in todo:
         if one.run.parent in failed:
@@ -143,12 +133,12 @@ def _one_by_one(todo: Sequence[Job], catalog: Catalog, report: Report) -> dict[s
         error = _attempt(one, catalog, report)
         if error:
             failed[one.run.id] = error
-            if launched()[1] > 1:  # the other ranks may wait for this one: end, and the launcher ends them
+            if rank_and_world_size()[1] > 1:  # the other ranks may wait for this one: end, and the launcher ends them
                 break
     return failed
 
 
-def _attempt(one: Job, catalog: Catalog, report: Report) -> str:
+def _attempt(one: RunJob, catalog: Catalog, report: Report) -> str:
     """Run -> the error's text, also kept in the run's folder, or nothing."""
     log = one.run_folder.path / "error.txt"
     try:
@@ -184,12 +174,12 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
-def _attempt_elsewhere(one: Job) -> str:
+def _attempt_elsewhere(one: RunJob) -> str:
     return _attempt(one, catalogs.discover(), lambda *report: _reports.put(report))
 
 
 @dataclass
-class _Crew:
+class RunProcesses:
     """Worker processes and the queue that brings their reports back."""
 
     executor: ProcessPoolExecutor
@@ -202,12 +192,12 @@ class _Crew:
 
 
 @contextlib.contextmanager
-def _crew(size: int) -> Iterator[_Crew]:
+def _crew(size: int) -> Iterator[RunProcesses]:
     context = multiprocessing.get_context("spawn")
     reports = context.Queue()
     executor = ProcessPoolExecutor(size, context, _start_worker, (reports, os.getpid()))
     try:
-        yield _Crew(executor, reports)
+        yield RunProcesses(executor, reports)
     except BaseException:
         for process in multiprocessing.active_children():
             process.kill()  # a run's folder is whole at any moment
@@ -216,11 +206,11 @@ def _crew(size: int) -> Iterator[_Crew]:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _side_by_side(todo: Sequence[Job], size: int, report: Report) -> dict[str, str]:
+def _side_by_side(todo: Sequence[RunJob], size: int, report: Report) -> dict[str, str]:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(todo[0].suite.runtime.threads))  # inherited by the workers before they import
     failed: dict[str, str] = {}
-    waiting, running = list(todo), dict[Future[str], Job]()
+    waiting, running = list(todo), dict[Future[str], RunJob]()
     unfinished = {one.run.id for one in todo}
     with _crew(size) as crew:
         while waiting or running:
@@ -241,12 +231,12 @@ def _side_by_side(todo: Sequence[Job], size: int, report: Report) -> dict[str, s
     return failed
 
 
-def _startable(waiting: Sequence[Job], unfinished: set[str], failed: dict[str, str], free: int) -> list[Job]:
+def _startable(waiting: Sequence[RunJob], unfinished: set[str], failed: dict[str, str], free: int) -> list[RunJob]:
     """The next jobs whose parent is done (or failed); children of what is done come first, so rows fill up."""
     ready = [one for one in waiting if one.run.parent not in unfinished or one.run.parent in failed]
     return sorted(ready, key=lambda one: one.run.parent is None)[: max(free, 0)]
 
 
-def _light(one: Job) -> Job:
+def _light(one: RunJob) -> RunJob:
     """The job as it travels to a worker."""
     return replace(one, run=Run(**{**vars(one.run), "recipe": dict(one.run.recipe)}))

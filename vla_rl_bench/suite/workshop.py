@@ -15,25 +15,25 @@ from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.config.schema import MAIN, UNSEEN, CurveConfig, RlConfig, SftConfig, Suite, sampling_name
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
-from vla_rl_bench.engine.hooks import Engine, Event
+from vla_rl_bench.engine.hooks import Event, RunHooks
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Strategy, TokenPolicy
+from vla_rl_bench.records.provenance import versions
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results import behaviours
-from vla_rl_bench.results.provenance import versions
-from vla_rl_bench.results.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import spec_summary
-from vla_rl_bench.suite.evaluations import Planned, missing_evaluations
-from vla_rl_bench.suite.job import Job, run_path
+from vla_rl_bench.suite.evaluations import PlannedEvaluation, missing_evaluations
+from vla_rl_bench.suite.job import RunJob, run_path
 from vla_rl_bench.suite.plan import digest
 from vla_rl_bench.suite.progress import Report
 from vla_rl_bench.types import SPLITS, Demonstration, EnvironmentSpec
 
 
-class Workshop:
+class RunSession:
     """What a run works with: its environment pool, its policy, its tricks; opened when first needed."""
 
-    def __init__(self, job: Job, catalog: Catalog, report: Report) -> None:
+    def __init__(self, job: RunJob, catalog: Catalog, report: Report) -> None:
         self.job, self.catalog = job, catalog
         self.folder = job.run_folder
         self.environment = catalog.environment(job.suite.environment.name)
@@ -47,7 +47,7 @@ class Workshop:
         self._contract: EnvironmentSpec | None = None
         self._trained: TokenPolicy | None = None
         tricks = job.arm.rl.tricks if job.arm.rl else ()
-        self.engine = Engine(
+        self.engine = RunHooks(
             [make_options(catalog.trick(one.name).trick, one.options, one.name) for one in tricks],
             [make_options(catalog.tracker(one.name).tracker, one.options, one.name) for one in job.suite.trackers],
         )
@@ -131,7 +131,7 @@ class Workshop:
     # -- the stages
 
     def train(self) -> None:
-        if self.ranks.agree(self.folder.policy_path.exists()):
+        if self.ranks.broadcast(self.folder.policy_path.exists()):
             return
         policy = self.new_policy()
         if self.job.run.parent:
@@ -149,10 +149,10 @@ class Workshop:
             checkpoint.save_state(self.folder.policy_path, state)
             for stage in ("sft", "rl"):
                 checkpoint.forget(self.folder.checkpoint_path(stage))
-        self.ranks.agree(None)  # nobody goes on before the policy is there
+        self.ranks.broadcast(None)  # nobody goes on before the policy is there
 
     def _adopt(self, policy: TokenPolicy, state: dict[str, Tensor]) -> None:
-        whole = self.ranks.agree(state)
+        whole = self.ranks.broadcast(state)
         checkpoint.load_trained_state(policy, whole, self.folder.path)  # type: ignore[arg-type]
 
     def _sft(self, policy: TokenPolicy, config: SftConfig) -> dict[str, Tensor]:
@@ -185,7 +185,7 @@ class Workshop:
         if self.ranks.main and not path.exists():
             with self.timed("demonstration_seconds"):
                 self.build_demonstrations(path, per_task)
-        self.ranks.agree(None)  # the others wait for the file
+        self.ranks.broadcast(None)  # the others wait for the file
         self.folder.update({"demonstrations": path.name})
         found = demonstrations.load(path)
         demonstrations.check_finite(found, self.contract, path)
@@ -266,7 +266,7 @@ class Workshop:
             progress=self.report,
             precision=str(self.strategy.describe().get("precision", "float32")),
             behaviour=behaviours.labels_of(self.environment),
-            demonstrated=self.ranks.agree(behaviours.demonstrated(self.folder.path)),
+            demonstrated=self.ranks.broadcast(behaviours.demonstrated(self.folder.path)),
         )
 
     def curve(self, config: CurveConfig) -> tuple[Evaluation, ...]:
@@ -279,7 +279,7 @@ class Workshop:
     def evaluate(self) -> None:
         """Every evaluation that the record does not vouch for; each is all there or not at all."""
         suite, column = self.job.suite, self.job.run.column
-        missing = self.ranks.agree(missing_evaluations(suite, column, self.folder.read(), self.job.limit))
+        missing = self.ranks.broadcast(missing_evaluations(suite, column, self.folder.read(), self.job.limit))
         vouched = set(self.folder.read().get("evaluations", {})) - {f"{one.name}/{name}" for one, name in missing}
         self.folder.keep_episodes(
             lambda r: r["iteration"] is not None or f"{r['evaluation']}/{r['sampling']}" in vouched,
@@ -288,7 +288,7 @@ class Workshop:
             with self.timed("evaluation_seconds"):
                 self._evaluate(planned, sampling)
 
-    def _evaluate(self, planned: Planned, sampling: str) -> None:
+    def _evaluate(self, planned: PlannedEvaluation, sampling: str) -> None:
         name, config = planned.name, planned.config
         policy = self.trained_policy()  # before another pool: the workshop keeps one open
         pool = self.pool(planned.options, planned.task_suite)

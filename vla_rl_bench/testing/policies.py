@@ -14,7 +14,7 @@ from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.algorithms.sampling import sample_tokens, token_logprobs
 from vla_rl_bench.engine.checkpoint import load_policy, save_policy
 from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.rollout.actor import Actor, Decisions
+from vla_rl_bench.rollout.actor import ActionBatch, Actor
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, Observation
 
 # Of one, three, six and many words, so that what pads a batch is put to the test.
@@ -259,10 +259,10 @@ class PolicyContract:
             logits: Tensor = _module(policy).train(training)(inputs)
         return logits.cpu()
 
-    def act(self, policy: TokenPolicy, temperature: float | None, uniforms: FloatArray | None) -> Decisions:
+    def act(self, policy: TokenPolicy, temperature: float | None, uniforms: FloatArray | None) -> ActionBatch:
         """What a rollout does with `rows` observations."""
         observations, instructions = self.observations(self.rows), self.instructions(self.rows)
-        drawn: Decisions = _eval(policy, lambda: Actor(policy, temperature).act(observations, instructions, uniforms))
+        drawn: ActionBatch = _eval(policy, lambda: Actor(policy, temperature).act(observations, instructions, uniforms))
         return drawn
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vla_rl_bench.results.statistics import Interval, percent, wilson
-from vla_rl_bench.results.verdict import points
+from vla_rl_bench.analysis.statistics.intervals import Interval, percent, wilson
+from vla_rl_bench.analysis.statistics.verdict import points
 from vla_rl_bench.trials.events import Trial
 from vla_rl_bench.trials.sheet import Sheet, Slot, letters
 

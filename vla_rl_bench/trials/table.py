@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from vla_rl_bench.results.gaps import Gap, gap_apart, joint_interval
-from vla_rl_bench.results.statistics import Cluster, Interval, clustered
-from vla_rl_bench.tables.beside import beside
-from vla_rl_bench.tables.model import Cell, Column, Delta, Measured, Row, Section, Shows, Table
-from vla_rl_bench.tables.published import PublishedTable
+from vla_rl_bench.analysis.statistics.gaps import Gap, gap_apart, joint_interval
+from vla_rl_bench.analysis.statistics.intervals import Cluster, Interval, clustered
+from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Shows, Table
+from vla_rl_bench.analysis.tables.published import PublishedTable
+from vla_rl_bench.analysis.tables.reference_rows import beside
 from vla_rl_bench.trials.sheet import Sheet
 
 ENVIRONMENT = "real-robot"

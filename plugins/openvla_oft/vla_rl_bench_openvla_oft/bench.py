@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from vla_rl_bench.results.provenance import versions
+from vla_rl_bench.records.provenance import versions
 from vla_rl_bench_openvla_oft import measuring, standin
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
 from vla_rl_bench_openvla_oft.measuring import ASKED, FULL, LORA, Bare, Setting

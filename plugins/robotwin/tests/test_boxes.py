@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vla_rl_bench_robotwin.two import assets, boxes
-from vla_rl_bench_robotwin.two.contract import BOX_HIGH, BOX_HOME, BOX_LOW
+from vla_rl_bench_robotwin.v2 import assets, boxes
+from vla_rl_bench_robotwin.v2.contract import BOX_HIGH, BOX_HOME, BOX_LOW
 
 
 def test_every_joint_joins_two_links_and_every_link_hangs_on_one() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_robotwin.tasks import MESH_FREE, TASKS
-from vla_rl_bench_robotwin.two import scene_seeds
-from vla_rl_bench_robotwin.two.scene_seeds import ROOM, SHIPPED, SPLITS, bounds, candidates, load
-from vla_rl_bench_robotwin.two.seeds import read, write
+from vla_rl_bench_robotwin.v2 import scene_seeds
+from vla_rl_bench_robotwin.v2.scene_seeds import ROOM, SHIPPED, SPLITS, bounds, candidates, load
+from vla_rl_bench_robotwin.v2.seeds import read, write
 
 
 def test_the_plugin_brings_scenes_of_every_task_without_a_mesh() -> None:
@@ -56,7 +56,7 @@ def test_a_column_has_as_many_starts_as_its_poorest_task() -> None:
 
 
 def test_a_task_without_scenes_says_how_to_find_some() -> None:
-    with pytest.raises(UserError, match=r"two\.seeds turn_switch --split demonstration"):
+    with pytest.raises(UserError, match=r"v2\.seeds turn_switch --split demonstration"):
         bounds({}, ["turn_switch"])
 
 

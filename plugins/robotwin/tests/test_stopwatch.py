@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vla_rl_bench_robotwin.two.stopwatch import Stopwatch
+from vla_rl_bench_robotwin.v2.stopwatch import Stopwatch
 
 
 def test_what_is_measured_within_counts_once() -> None:

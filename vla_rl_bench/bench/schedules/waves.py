@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_rl_bench import seeding
-from vla_rl_bench.rollout.actor import Actor, Decisions
+from vla_rl_bench.rollout.actor import ActionBatch, Actor
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.rollout.scheduler import Episode
 from vla_rl_bench.types import ChunkResult, FloatArray, Observation, Trajectory
@@ -99,7 +99,7 @@ def _own(seen: Observation) -> Observation:
     return Observation.stack([seen])[0]
 
 
-def _step(pool: Pool, played: Sequence[_Played], decisions: Decisions) -> None:
+def _step(pool: Pool, played: Sequence[_Played], decisions: ActionBatch) -> None:
     """One chunk of every environment that has not finished; all wait for the slowest."""
     stepping = {slot: one for slot, one in enumerate(played) if not one.finished}
     for slot, one in stepping.items():

@@ -18,8 +18,8 @@ from vla_rl_bench.bench.workloads.episode import libero
 from vla_rl_bench.bench.workloads.throughput import MINIBATCH, SLOTS
 from vla_rl_bench.catalog import make_options
 from vla_rl_bench.engine.collect import collect, training_start
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.distributed import SingleProcess
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import TokenPolicy, Trainer
 from vla_rl_bench.rollout.actor import Actor
@@ -87,9 +87,9 @@ class Iteration:
             return collect(
                 self.pool,
                 Actor(policy, TEMPERATURE),
-                Engine(()),
+                RunHooks(()),
                 self._start,
-                Alone(),
+                SingleProcess(),
                 key=("benchmark",),
                 wanted=self.groups,
                 most=self.groups,

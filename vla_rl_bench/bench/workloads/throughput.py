@@ -22,8 +22,8 @@ from vla_rl_bench.bench.setting import TABLETOP, Setting, trainer
 from vla_rl_bench.bench.spent import Spent, measure
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.engine.collect import collect, training_start
-from vla_rl_bench.engine.hooks import Engine
-from vla_rl_bench.engine.ranks import Alone
+from vla_rl_bench.engine.distributed import SingleProcess
+from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.update import pack, update
 from vla_rl_bench.interfaces import Trainer
 from vla_rl_bench.rollout.actor import Actor
@@ -77,7 +77,7 @@ def job(iterations: int, seed: int) -> list[Iterated]:
     entry = catalog.environment("tabletop")
     pool = open_pool(entry, TABLETOP, entry.options(), slots=SLOTS, workers=0)
     trained = trainer(catalog, fine_tuned(catalog, pool))
-    tricks = Engine([catalog.trick("dynamic-sampling").trick(low=0, high=1, max_draws=DRAWS)])
+    tricks = RunHooks([catalog.trick("dynamic-sampling").trick(low=0, high=1, max_draws=DRAWS)])
     found = []
     for iteration in range(iterations + 1):
         chunks: list[int] = []
@@ -86,7 +86,7 @@ def job(iterations: int, seed: int) -> list[Iterated]:
     return found[1:]
 
 
-def _iterate(pool: Pool, trained: Trainer, tricks: Engine, seed: int, iteration: int) -> int:
+def _iterate(pool: Pool, trained: Trainer, tricks: RunHooks, seed: int, iteration: int) -> int:
     """-> chunks rolled out."""
     bounds = pool.contract.splits["training"]
     tasks = range(len(pool.contract.tasks))
@@ -96,7 +96,7 @@ def _iterate(pool: Pool, trained: Trainer, tricks: Engine, seed: int, iteration:
             Actor(policy, TEMPERATURE),
             tricks,
             partial(training_start, tasks, bounds, seed, iteration),
-            Alone(),
+            SingleProcess(),
             key=("rollout", seed, iteration),
             wanted=GROUPS,
             most=DRAWS * GROUPS,
@@ -111,7 +111,7 @@ def _iterate(pool: Pool, trained: Trainer, tricks: Engine, seed: int, iteration:
             config(MINIBATCH),
             tricks,
             clipped,
-            Alone(),
+            SingleProcess(),
             temperature=TEMPERATURE,
             clip=CLIP,
             draw=seeding.generator("minibatches", seed, iteration),

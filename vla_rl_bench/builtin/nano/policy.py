@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from vla_rl_bench.algorithms.action_tokens import BINS
 from vla_rl_bench.builtin.nano.options import NanoOptions
-from vla_rl_bench.builtin.nano.words import TABLE, encode
+from vla_rl_bench.builtin.nano.tokenizer import TABLE, encode
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageSpec, Observation
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.builtin.nano.options import NanoOptions
 from vla_rl_bench.builtin.nano.policy import WEIGHTS, NanoPolicy, make
-from vla_rl_bench.builtin.nano.questions import Lessons, lessons
+from vla_rl_bench.builtin.nano.pretraining_data import Lessons, lessons
 from vla_rl_bench.builtin.tabletop.environment import CAMERA, contract, proprio
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tabletop.render import render

@@ -19,7 +19,7 @@ from vla_rl_bench.builtin.strategies.acting import Placed, autocast, module_of
 from vla_rl_bench.builtin.strategies.options import DeepSpeedOptions
 from vla_rl_bench.builtin.strategies.random_state import random_state, restore_random_state
 from vla_rl_bench.engine import checkpoint
-from vla_rl_bench.engine.ranks import Gang, launched
+from vla_rl_bench.engine.distributed import DistributedRanks, rank_and_world_size
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import read_json, write_json
 from vla_rl_bench.interfaces import TokenPolicy
@@ -35,7 +35,7 @@ def make(options: DeepSpeedOptions) -> DeepSpeed:
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
         os.environ.setdefault(name, value)
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    if launched()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         os.environ.setdefault("MASTER_PORT", str(_free_port()))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     deepspeed.init_distributed(dist_backend=backend, verbose=False)
@@ -52,7 +52,7 @@ class DeepSpeed:
     """`vla_rl_bench.interfaces.Strategy`."""
 
     def __init__(self, options: DeepSpeedOptions) -> None:
-        self.options, self.ranks = options, Gang()
+        self.options, self.ranks = options, DistributedRanks()
         self.device = torch.device("cpu")
         if torch.cuda.is_available():
             self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -186,7 +186,7 @@ class DeepSpeedTrainer:
         tag = f"step-{step}"
         self._engine.save_checkpoint(str(folder), tag=tag, save_latest=False, exclude_frozen_parameters=True)
         torch.save(random_state(), folder / tag / f"random-{self._ranks.rank}.pt")
-        self._ranks.gather(None)  # everybody has written
+        self._ranks.all_gather(None)  # everybody has written
         if self._ranks.main:
             write_json(folder / "latest.json", {"tag": tag, "step": step, "world": self._ranks.world})
             for old in folder.glob("step-*"):

@@ -15,7 +15,7 @@ from vla_rl_bench.builtin.strategies.offload import OffloadedAdamW
 from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.random_state import random_state, restore_random_state
 from vla_rl_bench.engine import checkpoint
-from vla_rl_bench.engine.ranks import Alone, launched
+from vla_rl_bench.engine.distributed import SingleProcess, rank_and_world_size
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import atomic_path
 from vla_rl_bench.interfaces import TokenPolicy
@@ -23,9 +23,9 @@ from vla_rl_bench.interfaces import TokenPolicy
 
 def make(options: SingleOptions) -> Single:
     """The entry point."""
-    if launched()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         raise UserError(
-            f"strategy: `single` runs in one process, and {launched()[1]} were started. "
+            f"strategy: `single` runs in one process, and {rank_and_world_size()[1]} were started. "
             "Write strategy.name=deepspeed, or start it without torchrun."
         )
     return Single(options)
@@ -35,7 +35,7 @@ class Single:
     """`vla_rl_bench.interfaces.Strategy`."""
 
     def __init__(self, options: SingleOptions) -> None:
-        self.options, self.ranks = options, Alone()
+        self.options, self.ranks = options, SingleProcess()
         self.device = _device(options.device)
 
     def prepare(

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from tests.analysis.statistics.made_up import episodes, made_up_suite, run_ids, write_run
+from vla_rl_bench.analysis.plots.generalization import draw_generalisation, paths
+from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.records.frame import episodes_frame, run_folders
+
+
+def trained() -> Suite:
+    """RL with a curve; task 1 of `goal` is left out."""
+    suite = made_up_suite(seeds=[0, 1], columns=["object", "goal"], unseen={"goal": [1]})
+    plain = suite.model_dump(mode="json", by_alias=True)
+    plain["arms"][1]["rl"]["curve"] = {"every": 2, "per_task": 4}
+    return Suite.model_validate_json(json.dumps(plain))
+
+
+def write(folder: Path, suite: Suite) -> None:
+    """On `goal` seen success rises from 0 to 3 of 4 starts; unseen falls from 2 to 0 (seed 0) and 1 (seed 1)."""
+    solved = {("main", 0): (0, 0), ("main", 2): (3, 3), ("unseen", 0): (2, 2), ("unseen", 2): (0, 1)}
+    for seed in suite.seeds:
+        records = [
+            record
+            for (name, iteration), counts in solved.items()
+            for record in episodes(
+                "sft-rl",
+                "goal",
+                seed,
+                lambda *where, n=counts[seed]: where[4] < n,
+                tasks=1,
+                starts=range(4),
+                iteration=iteration,
+                evaluation=name,
+            )
+        ]
+        write_run(folder, "sft-rl", "goal", seed, records)
+
+
+def test_a_path_is_the_mean_over_seeds_of_unseen_over_seen_success(tmp_path: Path) -> None:
+    suite = trained()
+    write(tmp_path, suite)
+    found = paths(episodes_frame(run_folders(tmp_path)), suite)
+    assert list(found) == ["goal"]
+    (way,) = found["goal"]
+    assert (way.seen, way.unseen) == ((0.0, 0.75), (0.5, 0.125))
+    assert way.ends == ((0.75, 0.0), (0.75, 0.25))
+
+
+def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    suite = trained()
+    write(tmp_path, suite)
+    first, second = (draw_generalisation(tmp_path, suite, run_ids(suite), tmp_path / name) for name in ("a", "b"))
+    assert first is not None and second is not None
+    assert first.read_bytes() == second.read_bytes()
+    assert Image.open(first).size[0] > 300
+
+
+def test_without_a_curve_there_is_no_picture(tmp_path: Path) -> None:
+    suite = trained()
+    assert draw_generalisation(tmp_path, suite) is None
+    assert not list(tmp_path.iterdir())

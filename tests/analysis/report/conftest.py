@@ -1,0 +1,30 @@
+"""A suite's folder with made-up results, and one that was really run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.report.folders import made_up_folder
+from vla_rl_bench.analysis.outputs import run
+
+SMALL = Path(__file__).parents[2] / "suite" / "small.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return made_up_folder(tmp_path / "made-up")
+
+
+@pytest.fixture(scope="session")
+def _really_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    less = ["sft.steps=20", "rl.iterations=1", "rl.groups=2"]
+    return run(SMALL, less, out=tmp_path_factory.mktemp("really"), jobs=1)
+
+
+@pytest.fixture
+def really_run(_really_run: Path, tmp_path: Path) -> Path:
+    """A copy, to be changed."""
+    return Path(shutil.copytree(_really_run, tmp_path / "small"))

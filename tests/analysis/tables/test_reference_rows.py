@@ -1,0 +1,163 @@
+"""Published rows beside ours: a block of their own, in the publication's layout, with nothing derived across."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, write_run
+from vla_rl_bench.analysis.tables.build import build_table
+from vla_rl_bench.analysis.tables.cells import MISSING, figures
+from vla_rl_bench.analysis.tables.latex import latex
+from vla_rl_bench.analysis.tables.model import Delta, Row, Table
+from vla_rl_bench.analysis.tables.ranking import marks
+from vla_rl_bench.analysis.tables.reference import find_published
+from vla_rl_bench.analysis.tables.reference_rows import beside
+from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.errors import UserError
+from vla_rl_bench.records.frame import episodes_frame, run_folders
+
+LIBERO = ["libero_10", "libero_spatial", "libero_object", "libero_goal"]  # not in the paper's order
+
+
+def suite_of(environment: str, columns: list[str]) -> Suite:
+    return made_up_suite(environment={"name": environment}, columns=columns, seeds=[0])
+
+
+def solved(arm: str, column: str, seed: int, task: int, start: int, rollout: int) -> bool:
+    """RL solves everything; SFT half, but nothing of libero_10."""
+    return arm == "sft-rl" or (start == 10 and column != "libero_10")
+
+
+def measured(folder: Path, suite: Suite, unlike: str = "") -> Table:
+    for arm in ("sft", "sft-rl"):
+        for column in suite.columns:
+            records = episodes(arm, column, 0, solved, protocol=f"our-{column}")
+            write_run(folder, arm, column, 0, records, comparable=column != unlike)
+    return build_table(episodes_frame(run_folders(folder)), suite)
+
+
+def together(folder: Path, environment: str, columns: list[str], *names: str, unlike: str = "") -> Table:
+    table = measured(folder, suite_of(environment, columns), unlike)
+    return beside(table, environment, [find_published(name) for name in names])
+
+
+def row(table: Table, title: str) -> list[str]:
+    return next(figures(table, line) for line in table.lines if line.title == title)
+
+
+def test_columns_follow_the_publication_on_both_sides(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", LIBERO, "paper-2")
+    assert [column.title for column in table.columns] == ["Spatial", "Object", "Goal", "Long", "Avg"]
+    assert row(table, "SFT") == ["50.0", "50.0", "50.0", "0.0", "37.5"]
+    assert row(table, "OpenVLA-OFT") == ["91.6", "95.3", "90.6", "86.5", "91.0"]
+    assert row(table, "Δ") == ["+50.0", "+50.0", "+50.0", "+100.0", "+62.5"]
+
+
+def test_published_rows_stand_in_a_labelled_block_without_differences(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", LIBERO, "paper-2", "libero")
+    assert [(section.title, section.reference) for section in table.sections] == [
+        ("Measured here", False),
+        ("Published: SimpleVLA-RL, table 2", True),
+        ("Published results of RL on LIBERO", True),
+    ]
+    assert all(isinstance(line, Row) for section in table.sections[1:] for line in section.lines)
+
+
+def test_no_mark_ranks_ours_against_published_rows(tmp_path: Path) -> None:
+    """Our SFT + RL is best of our two, with or without the published 99.4 or 100.0 beside it."""
+    table = together(tmp_path, "libero", LIBERO, "paper-2", "libero")
+    ranked = Table(**{**vars(table), "ranked": True})
+    ours, *references = ranked.sections
+    assert [marks(ranked, line)[0] for line in ours.lines] == ["", "bold", "bold"]
+    assert {mark for section in references for line in section.lines for mark in marks(ranked, line)} == {""}
+
+
+def test_a_difference_to_a_published_row_cannot_be_made(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", LIBERO, "paper-2")
+    ours, reference = table.sections
+    across = Delta("Δ", 1, len(table.rows) - 1, (None,) * 4)
+    with pytest.raises(ValueError, match="published reference rows take part in no difference"):
+        Table(table.title, table.columns, (type(ours)((*ours.lines, across), ours.title), reference), table.label)
+
+
+def test_both_protocols_are_named(tmp_path: Path) -> None:
+    notes = " ".join(together(tmp_path, "libero", LIBERO, "paper-2").notes)
+    assert "our-libero_10 (libero_10)" in notes
+    assert "Published rows, not measured here: SimpleVLA-RL" in notes
+    assert "50 held-out scenarios a task, three times" in notes
+
+
+def test_an_average_of_some_columns_says_so_and_is_of_the_same_columns_on_both_sides(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", ["libero_object", "libero_10"], "paper-2", "libero")
+    assert [column.title for column in table.columns] == ["Object", "Long", "Avg of these 2"]
+    assert row(table, "OpenVLA-OFT") == ["95.3", "86.5", "90.9"]
+    titles = [line.title for line in table.lines]
+    assert "LaST-R1, v3 (RL)" not in titles  # only its average over four suites is known
+    assert not [title for title in titles if "†" in title]
+
+
+def test_an_average_that_the_source_states_is_shown_and_marked_where_all_its_columns_are(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", LIBERO, "libero")
+    assert row(table, "LaST-R1, v3 † (RL)") == [*[MISSING] * 4, "99.9"]
+    assert "† The average is the one that the source prints" in " ".join(table.notes)
+
+
+def test_sections_of_the_publication_are_named_in_the_rows(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", LIBERO, "5")
+    assert row(table, "OpenVLA-OFT (One-Trajectory SFT)")[3] == "17.3"
+    assert row(table, "OpenVLA-OFT (Full-Trajectory SFT)")[3] == "86.5"
+
+
+def test_a_column_that_is_not_comparable_is_marked_with_its_footnote(tmp_path: Path) -> None:
+    table = together(tmp_path, "libero", LIBERO, "paper-2", unlike="libero_10")
+    assert [column.title for column in table.columns][3:] == ["Long ‡", "Avg"]
+    assert "‡ Not comparable with published results (libero_10)" in " ".join(table.notes)
+    assert r"Long $\ddagger$" in latex(table)
+
+
+def test_a_column_of_which_only_some_tasks_were_measured_is_marked_too(tmp_path: Path) -> None:
+    """Two of libero_object's ten tasks are not what the published figures are of."""
+    table = measured(tmp_path, suite_of("libero", LIBERO))
+    both = beside(table, "libero", [find_published("2")], tasks={"libero_object": (3, 6), "libero_90": (0,)})
+    assert [column.title for column in both.columns] == ["Spatial", "Object ‡", "Goal", "Long", "Avg"]
+    note = next(note for note in both.notes if note.startswith("‡"))
+    assert note.endswith("where published figures are over all: libero_object 3, 6.")
+
+
+def test_a_missing_run_is_an_empty_cell_beside_published_figures(tmp_path: Path) -> None:
+    suite = suite_of("libero", LIBERO)
+    measured(tmp_path, suite)
+    shutil.rmtree(tmp_path / "runs" / run_id("sft", "libero_goal", 0))
+    table = beside(build_table(episodes_frame(run_folders(tmp_path)), suite), "libero", [find_published("paper-2")])
+    assert row(table, "SFT") == ["50.0", "50.0", MISSING, "0.0", MISSING]
+    assert row(table, "Δ")[2] == row(table, "Δ")[4] == MISSING
+    assert row(table, "Octo") == ["78.9", "85.7", "84.6", "51.1", "75.1"]
+
+
+def test_horizon_groups_are_stacked_and_tasks_that_were_not_published_follow(tmp_path: Path) -> None:
+    table = together(tmp_path, "robotwin2", ["click_bell", "move_can_pot", "lift_pot"], "paper-4")
+    assert table.stacked
+    assert [(column.title, column.group.split(" ")[0]) for column in table.columns] == [
+        ("Lift Pot", "Short"),
+        ("Move Can Pot", "Medium"),
+        ("click_bell", "Further"),
+        ("Overall Avg of these 2", ""),
+    ]
+    assert row(table, "RDT") == ["45.0", "33.0", MISSING, "39.0"]
+    tex = latex(table)
+    assert "(published)" in tex
+    assert tex.index("Further tasks") > tex.rindex("Published: SimpleVLA-RL, table 4")  # it has nothing there
+
+
+def test_other_environments_numbers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"table 4: .*numbers of `robotwin2`; they cannot stand beside rows of `libero`"
+    ):
+        together(tmp_path, "libero", LIBERO, "paper-4")
+    with pytest.raises(UserError, match="numbers of no environment that suites can name"):
+        together(tmp_path / "others", "libero", LIBERO, "others")
+    with pytest.raises(UserError, match=r"none of its columns \(libero_spatial, .*\) is in this table \(libero_90\)"):
+        together(tmp_path / "90", "libero", ["libero_90"], "paper-2")

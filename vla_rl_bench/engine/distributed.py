@@ -1,0 +1,74 @@
+"""The processes that share a run.
+
+`SingleProcess` is one process on its own.  ``torchrun`` and the ``deepspeed`` launcher start several and set RANK and
+WORLD_SIZE for each; `DistributedRanks` is one of them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vla_rl_bench.interfaces import Ranks
+
+T = TypeVar("T")
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """Read the rank and the number of processes that the launcher set; (0, 1) without a launcher.  Imports no torch."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+class SingleProcess:
+    """`vla_rl_bench.interfaces.Ranks` of a single process."""
+
+    rank, world = 0, 1
+    main = True
+
+    def all_gather(self, item: T) -> list[T]:
+        return [item]
+
+    def broadcast(self, item: T) -> T:
+        return item
+
+
+class DistributedRanks:
+    """`vla_rl_bench.interfaces.Ranks` over ``torch.distributed``, which must be initialised.
+
+    Objects travel pickled, over gloo: between GPUs only tensors would, and these are numbers and rollouts.
+    """
+
+    def __init__(self) -> None:
+        from torch import distributed
+
+        self._distributed = distributed
+        self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
+        self._group = None if distributed.get_backend() == "gloo" else distributed.new_group(backend="gloo")
+
+    @property
+    def main(self) -> bool:
+        return self.rank == 0
+
+    def all_gather(self, item: T) -> list[T]:
+        found: list[T | None] = [None] * self.world
+        self._distributed.all_gather_object(found, item, group=self._group)
+        return found  # type: ignore[return-value]
+
+    def broadcast(self, item: T) -> T:
+        box = [item]
+        self._distributed.broadcast_object_list(box, src=0, group=self._group)
+        return box[0]
+
+
+def split_microbatches(rows: int, size: int, ranks: Ranks) -> list[NDArray[np.int64]]:
+    """This rank's micro-batches of a mini-batch: positions 0..rows-1, at most `size` in one forward.
+
+    Ranks share the rows evenly, and each gets the same number of micro-batches, since under ZeRO every forward is a
+    joint one.  An empty micro-batch means: forward any row, and count nothing.
+    """
+    largest = -(-rows // ranks.world)
+    mine = np.array_split(np.arange(rows), ranks.world)[ranks.rank]
+    return [mine[first : first + size] for first in range(0, max(largest, 1), size)]

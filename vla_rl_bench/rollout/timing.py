@@ -1,0 +1,92 @@
+"""Where time goes: spans on a common clock, wall and CPU seconds by activity.  Standard library only.
+
+Readings are those of ``time.perf_counter``, which all processes of a machine share on Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+TRAINER = "trainer"  # the lane of the process that holds the policy; the others are `worker 0`, `worker 1`, ...
+_ORDER = ("reset", "stepping", "rendering")  # in which the parts of one call are drawn
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that a lane did.  start, end: seconds since the clock's creation."""
+
+    lane: str
+    activity: str
+    start: float
+    end: float
+
+
+class SpanRecorder:
+    """Records spans.  on: False records nothing, at next to no cost."""
+
+    def __init__(self, on: bool = True) -> None:
+        self.on = on
+        self.spans: list[Span] = []
+        self._began = time.perf_counter()
+
+    def add(self, lane: str, activity: str, start: float, end: float) -> None:
+        """start, end: readings of ``time.perf_counter``, of any process of this machine."""
+        if self.on:
+            self.spans.append(Span(lane, activity, start - self._began, end - self._began))
+
+    @contextmanager
+    def measure(self, lane: str, activity: str) -> Iterator[None]:
+        """What the body does, as a span."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(lane, activity, start, time.perf_counter())
+
+
+class _Timed(Protocol):
+    @property
+    def seconds(self) -> dict[str, float]: ...
+
+
+class ActivityTimer:
+    """Watches an environment's calls: adds ``cpu:<activity>`` to its wall seconds by activity.
+
+    A call's CPU seconds (of the whole process) are shared out by the wall seconds of what happened in it.
+    """
+
+    def __init__(self, environment: _Timed) -> None:
+        self._environment = environment
+        self._cpu: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds by activity so far, and CPU seconds under ``cpu:<activity>``."""
+        return dict(self._environment.seconds) | self._cpu
+
+    def call(self, function: Callable[..., _T], *arguments: Any) -> tuple[_T, tuple[tuple[str, float, float], ...]]:
+        """The function's result, and what happened in it as (activity, start, end), laid end to end."""
+        before, started, cpu = dict(self._environment.seconds), time.perf_counter(), time.process_time()
+        result = function(*arguments)
+        cpu = time.process_time() - cpu
+        spent = _difference(self._environment.seconds, before)
+        total = sum(spent.values())
+        spans = []
+        for activity in sorted(spent, key=lambda name: (*_ORDER, name).index(name)):
+            share = spent[activity]
+            name = f"cpu:{activity}"
+            self._cpu[name] = self._cpu.get(name, 0.0) + cpu * share / total
+            spans.append((activity, started, started + share))
+            started += share
+        return result, tuple(spans)
+
+
+def _difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """What has grown, and by how much."""
+    grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
+    return {name: value for name, value in grown.items() if value > 0}
