@@ -21,7 +21,12 @@ PROGRAM = Path(sys.executable).with_name("vla-rl-bench")
 
 # Old public name -> its replacement, as given to `vla_rl_bench.deprecated.warn_once`.  A change that renames something
 # public adds a line; the distribution uses each of these names.
-OLD_NAMES: dict[str, str] = {}
+OLD_NAMES: dict[str, str] = {
+    "Ranks.agree": "Ranks.broadcast",
+    "Ranks.gather": "Ranks.all_gather",
+    "vla_rl_bench.tables.figures": "vla_rl_bench.analysis.tables.cells",
+    "vla_rl_bench.tables.model": "vla_rl_bench.analysis.tables.model",
+}
 
 
 @pytest.fixture(scope="module")

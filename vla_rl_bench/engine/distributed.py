@@ -7,12 +7,13 @@ WORLD_SIZE for each; `DistributedRanks` is one of them.
 from __future__ import annotations
 
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_rl_bench.interfaces import Ranks
+from vla_rl_bench.deprecated import warn_once
+from vla_rl_bench.interfaces import Ranks, Strategy
 
 T = TypeVar("T")
 
@@ -61,6 +62,32 @@ class DistributedRanks:
         box = [item]
         self._distributed.broadcast_object_list(box, src=0, group=self._group)
         return box[0]
+
+
+class _OldRanks:
+    """`Ranks` of a strategy written for version 0.1, whose methods are ``gather`` and ``agree``."""
+
+    def __init__(self, ranks: Any) -> None:
+        self._ranks = ranks
+        self.rank, self.world, self.main = ranks.rank, ranks.world, ranks.main
+
+    def all_gather(self, item: T) -> list[T]:
+        gathered: list[T] = self._ranks.gather(item)
+        return gathered
+
+    def broadcast(self, item: T) -> T:
+        first: T = self._ranks.agree(item)
+        return first
+
+
+def ranks_of(strategy: Strategy) -> Ranks:
+    """The ranks of a strategy, also if their methods have the names of version 0.1."""
+    ranks = strategy.ranks
+    if hasattr(ranks, "all_gather"):
+        return ranks
+    warn_once("Ranks.gather", "Ranks.all_gather")
+    warn_once("Ranks.agree", "Ranks.broadcast")
+    return _OldRanks(ranks)
 
 
 def split_microbatches(rows: int, size: int, ranks: Ranks) -> list[NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from vla_rl_bench import entries, events, seeding
 from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.config.schema import MAIN, UNSEEN, CurveConfig, RlConfig, SftConfig, Suite, sampling_name
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
+from vla_rl_bench.engine.distributed import ranks_of
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Event, RunHooks
 from vla_rl_bench.errors import UserError
@@ -41,7 +42,7 @@ class RunSession:
         self.policy_entry = catalog.policy(job.suite.policy.name)
         catalog.require(self.policy_entry)
         self.strategy = open_strategy(job.suite, catalog)
-        self.ranks = self.strategy.ranks
+        self.ranks = ranks_of(self.strategy)
         self._report = report
         self._pools: dict[str, Pool] = {}
         self._contract: EnvironmentSpec | None = None
