@@ -11,7 +11,7 @@ from typing import Any
 from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.files import Record
 from vla_rl_bench.pushcut.counts import Section
-from vla_rl_bench.records.store import Record, RunFolder
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.results import firsts
 from vla_rl_bench.results.behaviours import Label, labels_of
 from vla_rl_bench.results.firsts import First, file_stem
