@@ -11,8 +11,9 @@ from torch import Tensor
 from tests.plugins_in_hand import with_builtin
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.entries import ObjectiveEntry
+from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench.records.store import RunFolder, read_lines
+from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.suite.runner import run_suite
 from vla_rl_bench.types import ClipRange
 
@@ -38,6 +39,6 @@ def test_clip_fraction_is_recorded_if_the_objective_names_its_clip(
     suite = load_suite(SMALL, changes, catalog)
     folder = run_suite(suite, catalog, tmp_path / "small", jobs=1, limit=1)
     [path] = (folder / "runs").glob("sft-rl-*")
-    [metrics] = read_lines(RunFolder(path).metrics_path)
+    [metrics] = read_json_lines(RunFolder(path).metrics_path)
     assert metrics["updates"] > 0
     assert ("clip_fraction" in metrics) is recorded
