@@ -22,7 +22,6 @@ from vla_rl_bench.cli.pushcut import pushcut
 from vla_rl_bench.cli.report import report
 from vla_rl_bench.cli.retired import add_retired_commands
 from vla_rl_bench.cli.tables import tables
-from vla_rl_bench.cli.trials import trials
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
@@ -58,7 +57,6 @@ def build(catalog: Catalog | None = None) -> typer.Typer:
     for name, command in _COMMANDS.items():
         app.command(name)(command)
     app.add_typer(environments(), name="env")
-    app.add_typer(trials(), name="trials")
     _add_plugin_commands(app, catalog or discover())
     add_retired_commands(app, _taken(app))
     return app

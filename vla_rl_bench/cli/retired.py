@@ -8,7 +8,9 @@ import typer
 
 from vla_rl_bench.errors import UserError
 
-RETIRED: dict[str, str] = {}  # command -> what to type now, the end of a sentence
+RETIRED: dict[str, str] = {
+    "trials": "it is `vla-rl-bench real-robot` now, after: pip install -e plugins/real_robot",
+}  # command -> what to type now, the end of a sentence
 
 
 def add_retired_commands(app: typer.Typer, taken: Collection[str]) -> None:

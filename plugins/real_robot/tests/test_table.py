@@ -1,4 +1,4 @@
-"""A sheet's table: Table 6's layout, with what is missing or fewer than planned in plain sight."""
+"""The table of a sheet: the layout of the paper's table 6, and marks where trials are missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from tests.trials.made_up import OFT, OURS, TIME, filled, made_up_plan
+from plugins.real_robot.tests.made_up import OFT, OURS, TIME, filled, made_up_plan
 from vla_rl_bench.analysis.statistics.bootstrap import paired_bootstrap
 from vla_rl_bench.analysis.statistics.intervals import newcombe, wilson
 from vla_rl_bench.analysis.tables.cells import MISSING, figures
@@ -19,9 +19,8 @@ from vla_rl_bench.analysis.tables.markdown import markdown
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.analysis.tables.reference import find_published, paper_table
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.trials.events import Undo
-from vla_rl_bench.trials.sheet import Sheet, Slot
-from vla_rl_bench.trials.table import sheet_table
+from vla_rl_bench_real_robot.sheet import PlannedTrial, Sheet, Undo
+from vla_rl_bench_real_robot.table import sheet_table
 
 TASKS = ("Stack Bowls", "Place Empty Cup", "Pick Bottle", "Click Bell")
 COUNTS = {  # of 50: what the paper's table 6 prints, as counts
@@ -31,26 +30,26 @@ COUNTS = {  # of 50: what the paper's table 6 prints, as counts
 }
 
 
-def papers() -> Sheet:
-    """The paper's own trials, as one might have entered them."""
+def paper_sheet() -> Sheet:
+    """Make a sheet with the counts of the paper."""
     plan = made_up_plan(tasks=TASKS, models=tuple(COUNTS), trials=50, delta=((OURS, OFT),))
-    return filled(Sheet(plan), lambda slot: slot.round <= COUNTS[slot.model][TASKS.index(slot.task)])
+    return filled(Sheet(plan), lambda planned: planned.round <= COUNTS[planned.model][TASKS.index(planned.task)])
 
 
 def row(table: Table, title: str) -> list[str]:
     return figures(table, next(line for line in table.lines if line.title == title))
 
 
-def test_the_papers_trials_give_the_papers_table() -> None:
-    ours, paper = sheet_table(papers()), paper_table(6)
+def test_sheet_table_of_the_papers_trials_is_the_papers_table() -> None:
+    ours, paper = sheet_table(paper_sheet()), paper_table(6)
     assert [column.title for column in ours.columns] == [column.title for column in paper.columns]
     assert [(line.title, figures(ours, line)) for line in ours.lines] == [
         (line.title, figures(paper, line)) for line in paper.lines
     ]
 
 
-def test_beside_the_papers_own_rows_nothing_is_derived_across() -> None:
-    table = sheet_table(papers(), "interval", [find_published("paper-6")])
+def test_sheet_table_takes_no_difference_to_published_rows() -> None:
+    table = sheet_table(paper_sheet(), "interval", [find_published("paper-6")])
     ours, published = table.sections
     assert (ours.title, published.title) == ("Measured here", "Published: SimpleVLA-RL, table 6")
     assert published.reference and not any(isinstance(line, Delta) for line in published.lines)
@@ -59,23 +58,23 @@ def test_beside_the_papers_own_rows_nothing_is_derived_across() -> None:
         assert "Stack Bowls" in render(table)
 
 
-def test_other_tasks_stand_beside_those_of_the_paper_and_keep_their_mean() -> None:
+def test_sheet_table_adds_columns_for_tasks_that_were_not_published() -> None:
     plan = made_up_plan(tasks=("Fold Towel", "Stack Bowls"), trials=2)
-    table = sheet_table(filled(Sheet(plan), lambda slot: True), references=[find_published("paper-6")])
+    table = sheet_table(filled(Sheet(plan), lambda planned: True), references=[find_published("paper-6")])
     assert [column.title for column in table.columns] == ["Stack Bowls", "Fold Towel", "Avg"]
     assert row(table, "RDT") == ["60.0", MISSING, MISSING]
     assert row(table, OURS) == ["100.0", "100.0", "100.0"]
 
 
-def test_simulators_numbers_are_refused() -> None:
+def test_sheet_table_rejects_published_numbers_of_a_simulator() -> None:
     with pytest.raises(UserError, match="they cannot stand beside rows of `real-robot`"):
-        sheet_table(papers(), references=[find_published("paper-2")])
+        sheet_table(paper_sheet(), references=[find_published("paper-2")])
 
 
-def test_a_cell_without_trials_is_empty_and_one_with_fewer_is_marked_and_named() -> None:
-    def outcome(slot: Slot) -> bool | None:
+def test_sheet_table_marks_cells_with_fewer_trials_than_planned() -> None:
+    def outcome(planned: PlannedTrial) -> bool | None:
         done = {(OFT, "Stack Bowls"): 4, (OURS, "Stack Bowls"): 3, (OFT, "Pick Bottle"): 4}
-        return True if slot.round <= done.get((slot.model, slot.task), 0) else None
+        return True if planned.round <= done.get((planned.model, planned.task), 0) else None
 
     table = sheet_table(filled(Sheet(made_up_plan(trials=4)), outcome))
     assert row(table, OFT) == ["100.0", "100.0", "100.0"]
@@ -85,13 +84,13 @@ def test_a_cell_without_trials_is_empty_and_one_with_fewer_is_marked_and_named()
     assert "*" not in comma_separated(table)
 
 
-def test_an_empty_sheet_is_a_table_of_empty_cells() -> None:
+def test_sheet_table_of_an_empty_sheet_has_empty_cells() -> None:
     table = sheet_table(Sheet(made_up_plan()))
     assert row(table, OFT) == row(table, "Δ") == [MISSING] * 3
 
 
-def test_intervals_are_wilsons_and_the_paired_bootstraps() -> None:
-    table = sheet_table(papers(), "interval")
+def test_sheet_table_intervals_are_wilsons_and_the_paired_bootstraps() -> None:
+    table = sheet_table(paper_sheet(), "interval")
     ours = next(line for line in table.lines if line.title == OURS)
     value = table.value(ours, 0)
     assert value is not None and (value.interval, value.exact) == (wilson(35, 50), Fraction(7, 10))
@@ -106,11 +105,13 @@ def test_intervals_are_wilsons_and_the_paired_bootstraps() -> None:
 
 
 @pytest.mark.parametrize("rounds", [50, 40])
-def test_trials_that_are_no_pairs_have_newcombes_interval(rounds: int) -> None:
-    """Not planned as pairs; or planned so, with one model behind the other."""
+def test_sheet_table_interval_without_pairs_is_newcombes(rounds: int) -> None:
+    """Either the plan has no pairs, or one model did fewer rounds."""
     plan = made_up_plan(tasks=TASKS[:1], trials=50, paired=rounds < 50)
     limit = {OFT: 50, OURS: rounds}
-    sheet = filled(Sheet(plan), lambda slot: slot.round % 5 > 0 if slot.round <= limit[slot.model] else None)
+    sheet = filled(
+        Sheet(plan), lambda planned: planned.round % 5 > 0 if planned.round <= limit[planned.model] else None
+    )
     table = sheet_table(sheet, "counts")
     delta = next(line for line in table.lines if isinstance(line, Delta))
     value = table.value(delta, 0)
@@ -120,29 +121,29 @@ def test_trials_that_are_no_pairs_have_newcombes_interval(rounds: int) -> None:
     assert "Newcombe's, for independent trials." in table.notes[-1]
 
 
-def test_notes_say_protocol_order_and_what_was_undone() -> None:
-    sheet = filled(Sheet(made_up_plan(protocol="clean table", order="blocked", paired=False)), lambda slot: True)
+def test_sheet_table_notes_name_protocol_order_and_undos() -> None:
+    sheet = filled(Sheet(made_up_plan(protocol="clean table", order="blocked", paired=False)), lambda planned: True)
     sheet.apply(Undo(number=12, time=TIME))
-    sheet.apply(sheet.trial(next(sheet.open_slots()), False, blind=True))
+    sheet.apply(sheet.trial(next(sheet.remaining()), False, blind=True))
     notes = " ".join(sheet_table(sheet).notes)
-    for said in (
+    for note in (
         "Protocol: clean table.",
         "3 trials of each model on each task were planned.",
         "Model by model within a task; of 12 trials 1 was judged without the name of the model.",
-        "1 trial was undone and does not count; the sheet has them.",
+        "1 trial was undone and does not count; the sheet has it.",
     ):
-        assert said in notes
+        assert note in notes
 
 
-def test_several_differences_name_what_they_are_taken_to() -> None:
+def test_sheet_table_names_the_baseline_of_several_differences() -> None:
     plan = made_up_plan(models=("a", "b", "c"), delta=(("b", "a"), ("c", "a")))
-    table = sheet_table(filled(Sheet(plan), lambda slot: slot.model == "c"))
+    table = sheet_table(filled(Sheet(plan), lambda planned: planned.model == "c"))
     assert [line.title for line in table.lines] == ["a", "b", "Δ to a", "c", "Δ to a"]
 
 
-def test_csv_has_counts_and_ends_of_intervals() -> None:
-    found = list(csv.DictReader(io.StringIO(comma_separated(sheet_table(papers(), "counts")))))
-    assert {key: found[1][f"Stack Bowls{key}"] for key in ("", " successes", " episodes")} == {
+def test_sheet_table_as_csv_has_counts() -> None:
+    rows = list(csv.DictReader(io.StringIO(comma_separated(sheet_table(paper_sheet(), "counts")))))
+    assert {key: rows[1][f"Stack Bowls{key}"] for key in ("", " successes", " episodes")} == {
         "": "38.0",
         " successes": "19",
         " episodes": "50",

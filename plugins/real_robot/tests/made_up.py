@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench.trials.events import Plan
-from vla_rl_bench.trials.keeping import create, opened
-from vla_rl_bench.trials.sheet import Sheet, Slot
+from vla_rl_bench_real_robot.sheet import Plan, PlannedTrial, Sheet
+from vla_rl_bench_real_robot.sheet_file import create_sheet, open_sheet
 
 TIME = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 OFT, OURS = "OpenVLA-OFT", "w/ ours"
 
 
 def made_up_plan(**changes: Any) -> Plan:
-    """`changes` replace the fields; other models have no differences unless they are given."""
+    """Make a plan; `changes` replace its fields, and other models have no differences by default."""
     fields = {
         "tasks": ("Stack Bowls", "Pick Bottle"),
         "models": (OFT, OURS),
@@ -29,21 +28,21 @@ def made_up_plan(**changes: Any) -> Plan:
 
 
 def made_up_sheet(path: Path, **changes: Any) -> Path:
-    create(path, made_up_plan(**changes))
+    create_sheet(path, made_up_plan(**changes))
     return path
 
 
-def filled(sheet: Sheet, outcome: Callable[[Slot], bool | None]) -> Sheet:
-    """outcome: of a slot; None leaves it open."""
-    for slot in list(sheet.open_slots()):
-        success = outcome(slot)
+def filled(sheet: Sheet, outcome: Callable[[PlannedTrial], bool | None]) -> Sheet:
+    """Do the planned trials.  outcome: success; None leaves a trial out."""
+    for planned in list(sheet.remaining()):
+        success = outcome(planned)
         if success is not None:
-            sheet.apply(sheet.trial(slot, success))
+            sheet.apply(sheet.trial(planned, success))
     return sheet
 
 
 def fill_in(path: Path, *outcomes: bool) -> None:
-    """The next slots, on disk."""
-    with opened(path) as book:
+    """Enter the next trials, on disk."""
+    with open_sheet(path) as writer:
         for success in outcomes:
-            book.add(book.sheet.trial(next(book.sheet.open_slots()), success))
+            writer.add(writer.sheet.trial(next(writer.sheet.remaining()), success))
