@@ -15,10 +15,12 @@ from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.cli.explore import misfits
 from vla_rl_bench.config.load import load_suite
-from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.config.schema import ExtraEvaluation, Suite
 from vla_rl_bench.conventions import Expectation, differences
+from vla_rl_bench.engine.evaluate import Evaluation
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.suite.runner import run_suite
+from vla_rl_bench.suite.workshop import check_starts
 
 CATALOG = Catalog.of(builtin=builtin, choosy=Plugin())
 SMALL = Path(__file__).parent / "small.yaml"
@@ -76,6 +78,43 @@ def test_numbers_of_proprioception_are_compared_word_by_word() -> None:
     assert "proprioception 1" in said and PROPRIO[1] in said and "`gripper y, metres`" in said
 
 
-def test_policies_that_expect_nothing_start_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policies_that_expect_nothing_start_no_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vla_rl_bench.suite.fitting.declared", None)
+    entry = CATALOG.environment("tabletop")
+    monkeypatch.setattr(CATALOG, "environment", lambda name: replace(entry, batched=False))
     assert misfits(load_suite(SMALL, (), CATALOG), CATALOG) == ""
+
+
+MORE_STARTS = [
+    (
+        "evaluation.per_task=10001",
+        "small: evaluation.per_task: asks for 10001 held-out starts a task, and there are 10000 (1000000-1009999); "
+        "write at most that",
+    ),
+    (
+        "rl.curve.per_task=20000",
+        "small: arms.sft-rl.rl.curve.per_task: asks for 20000 held-out starts a task, and there are 10000 "
+        "(1000000-1009999); write at most that",
+    ),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), MORE_STARTS)
+def test_more_starts_than_the_environment_has_are_an_error(override: str, message: str, tmp_path: Path) -> None:
+    suite = load_suite(SMALL, [override], CATALOG)
+    for check in (lambda: misfits(suite, CATALOG), lambda: run_suite(suite, CATALOG, tmp_path / "runs", jobs=1)):
+        with pytest.raises(UserError) as caught:
+            check()
+        assert str(caught.value) == message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_extra_evaluations_of_other_environments_are_checked_when_they_begin() -> None:
+    suite = load_suite(SMALL, [], CATALOG)
+    extra = {"per_task": 20_000, "environment": {"views": "other"}}
+    here, elsewhere = (ExtraEvaluation(name="more", **given) for given in ({"per_task": 20_000}, extra))
+    check_starts(suite.model_copy(update={"extra_evaluations": (elsewhere,)}), TABLETOP)
+    with pytest.raises(UserError, match=r"extra_evaluations\.more\.per_task: asks for 20000 held-out starts"):
+        check_starts(suite.model_copy(update={"extra_evaluations": (here,)}), TABLETOP)
+    with pytest.raises(UserError, match=r"evaluation `more`: asks for 20000 starts a task, and there are 10 \(20-29\)"):
+        Evaluation("more", "greedy", (0,), (20, 30), 20_000, seed=0)

@@ -174,8 +174,9 @@ def validate(
 ) -> None:
     """Check suite files without running them.
 
-    Keys, values, that everything they name is installed, and that a policy trained elsewhere means by its actions and
-    images what the environment declares; for that, the environment is started once for each column.
+    Keys, values, that everything they name is installed, that a policy trained elsewhere means by its actions and
+    images what the environment declares, and that no evaluation asks for more starts than there are. For such a policy,
+    and if the environment is batched, the environment is started once for each column.
 
     \b
     vla-rl-bench validate suites/*.yaml
@@ -205,17 +206,13 @@ def validate(
 
 
 def misfits(suite: Suite, catalog: Catalog) -> str:
-    """Refuse a policy whose conventions differ from the environment's; what to say where that cannot be asked here."""
-    entry = catalog.policy(suite.policy.name)
-    if entry.expects is None:
+    """Compare a suite with what its environment declares -> what to print if the environment cannot be built here."""
+    from vla_rl_bench.suite.fitting import asks_environment, refuse_misfits
+
+    if not asks_environment(suite, catalog):
         return ""
     try:
         catalog.require(catalog.environment(suite.environment.name))
-    except MissingRequirement as error:
-        return f"; its conventions were not compared: {error}"
-    from vla_rl_bench.suite.fitting import refuse_misfits
-
-    try:
         refuse_misfits(suite, catalog)
     except (MissingRequirement, EnvironmentFailure) as error:
         return f"; its conventions were not compared: {str(error).strip().splitlines()[-1]}"

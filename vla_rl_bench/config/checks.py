@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -34,6 +34,8 @@ def problems(suite: Suite, catalog: Catalog) -> Problems:
 def _environment(suite: Suite, catalog: Catalog) -> Problems:
     yield from _plugin(catalog, "environments", suite.environment, ("environment",), "options")
     yield from _starts(suite.environment)
+    named = {split: (first, last) for split, (first, last) in named_starts(suite.environment).items() if first <= last}
+    yield from too_few_starts(suite, named)
     try:
         entry = catalog.environment(suite.environment.name)
     except PluginError:
@@ -58,16 +60,45 @@ def _task_suite(name: str, entry: EnvironmentEntry, path: Path) -> Problems:
         yield path, f"{entry.name} has no task suite `{name}`.{did_you_mean(name, entry.suites)}"
 
 
+def named_starts(environment: EnvironmentConfig) -> dict[str, tuple[int, int]]:
+    """The ranges of start indices that a suite names, inclusive, by split."""
+    texts = environment.starts.model_dump(by_alias=True)
+    pairs = {split: text.split("-") for split, text in texts.items() if text is not None}
+    return {split: (int(first), int(last)) for split, (first, last) in pairs.items()}
+
+
+def too_few_starts(suite: Suite, ranges: Mapping[str, tuple[int, int]], *, extras: bool = True) -> Problems:
+    """Evaluations and curves that ask for more starts a task than their split has.
+
+    Args:
+        suite: The suite.
+        ranges: Inclusive ranges of start indices by split; a split that is not in it is not checked.
+        extras: Also check extra evaluations under other environment options or on another task suite.
+    """
+    asked: list[tuple[Path, str, int]] = [(("evaluation",), suite.evaluation.starts, suite.evaluation.per_task)]
+    for number, extra in enumerate(suite.extra_evaluations):
+        if extras or not (extra.environment or extra.suite):
+            asked.append((("extra_evaluations", number), extra.starts, extra.per_task))
+    for number, arm in enumerate(suite.arms):
+        for block, config in (("sft", arm.sft), ("rl", arm.rl)):
+            if config is not None and config.curve is not None:
+                asked.append((("arms", number, block, "curve"), suite.evaluation.starts, config.curve.per_task))
+    for path, split, per_task in asked:
+        first, last = ranges.get(split, (0, per_task))
+        size = last - first + 1
+        if per_task > size:
+            what = (
+                f"asks for {per_task} {split} starts a task, and there are {size} ({first}-{last}); write at most that"
+            )
+            yield (*path, "per_task"), what
+
+
 def _starts(environment: EnvironmentConfig) -> Problems:
     """Ranges run forwards, and nothing held out is trained on."""
-    ranges = {}
-    for split, text in environment.starts.model_dump(by_alias=True).items():
-        if text is None:
-            continue
-        first, last = (int(number) for number in text.split("-"))
-        ranges[split] = (first, last)
+    ranges = named_starts(environment)
+    for split, (first, last) in ranges.items():
         if first > last:
-            yield ("environment", "starts", split), f"`{text}` runs backwards; write {last}-{first}"
+            yield ("environment", "starts", split), f"`{first}-{last}` runs backwards; write {last}-{first}"
     if "held-out" not in ranges:
         return
     first, last = ranges.pop("held-out")

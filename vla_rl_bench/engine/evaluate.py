@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vla_rl_bench.config.schema import Sampling, sampling_name
+from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Ranks, TokenPolicy
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool
@@ -16,7 +17,11 @@ from vla_rl_bench.types import Start
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate.  bounds: half-open range of start indices; per_task: the first so many of them."""
+    """What to evaluate.  bounds: half-open range of start indices; per_task: the first so many of them.
+
+    Raises:
+        UserError: The range has fewer starts.
+    """
 
     name: str
     sampling: Sampling
@@ -24,6 +29,14 @@ class Evaluation:
     bounds: tuple[int, int]
     per_task: int
     seed: int
+
+    def __post_init__(self) -> None:
+        first, stop = self.bounds
+        if self.per_task > stop - first:
+            raise UserError(
+                f"evaluation `{self.name}`: asks for {self.per_task} starts a task, and there are {stop - first} "
+                f"({first}-{stop - 1}); write at most that as per_task and run the same command again"
+            )
 
     def episodes(self) -> list[Episode]:
         """All episodes, task by task.
@@ -35,7 +48,7 @@ class Evaluation:
         return [
             Episode(Start(task, index), rollout, ("evaluation", self.seed, label, task, index, rollout))
             for task in self.tasks
-            for index in range(self.bounds[0], min(self.bounds[0] + self.per_task, self.bounds[1]))
+            for index in range(self.bounds[0], self.bounds[0] + self.per_task)
             for rollout in range(rollouts)
         ]
 

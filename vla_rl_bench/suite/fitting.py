@@ -1,4 +1,4 @@
-"""Does the policy mean what the environment declares?  Asked before anything runs."""
+"""Comparison of a suite with what its environment declares, before anything runs."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.conventions import Expectation, differences
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.pool import open_pool
+from vla_rl_bench.suite.workshop import check_starts
 from vla_rl_bench.types import EnvironmentSpec
 
 
 def refuse_misfits(suite: Suite, catalog: Catalog, columns: Sequence[str] | None = None) -> None:
-    """Raises a `UserError` that names what differs, for the first column where something does.
+    """Raise a `UserError` for the first column in which policy or evaluation do not fit the environment.
 
-    Only for policies that say what they expect.  Each column's environment is built once, as a run would build it, and
-    asked what it declares.
+    Each column's environment is built once, as a run would build it, if that is cheap (batched environments) or the
+    policy says what it expects; every run compares its evaluations again before it trains.
     """
     entry = catalog.policy(suite.policy.name)
-    if entry.expects is None:
+    if not asks_environment(suite, catalog):
         return
-    expects = entries.load(entry.expects)
+    expects = entries.load(entry.expects) if entry.expects else None
     options = make_options(entry.options, suite.policy.options, suite.policy.name)
     for column in suite.columns if columns is None else columns:
         spec = declared(suite, catalog, column)
+        check_starts(suite, spec)
+        if expects is None:
+            continue
         expected: Expectation = expects(spec, options)
         found = list(differences(expected, spec))
         if found:
             raise UserError(
                 f"policy `{entry.name}` does not fit column `{column}`: {'; '.join(found)}. {expected.advice}"
             )
+
+
+def asks_environment(suite: Suite, catalog: Catalog) -> bool:
+    """Say if `refuse_misfits` builds the suite's environment."""
+    batched = catalog.environment(suite.environment.name).batched
+    return batched or catalog.policy(suite.policy.name).expects is not None
 
 
 def declared(suite: Suite, catalog: Catalog, column: str) -> EnvironmentSpec:

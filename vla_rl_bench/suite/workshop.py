@@ -12,7 +12,10 @@ from torch import Tensor
 
 from vla_rl_bench import entries, events, seeding
 from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.config.checks import too_few_starts
+from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import MAIN, UNSEEN, CurveConfig, RlConfig, SftConfig, Suite, sampling_name
+from vla_rl_bench.config.tree import placed, raise_all
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
 from vla_rl_bench.engine.distributed import ranks_of
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
@@ -326,6 +329,7 @@ class RunSession:
                 f"{self.folder.path}: begun under protocol {before}, and what is installed now is {contract.protocol}. "
                 "Results of two protocols do not mix: give another --out, or install what it was begun with."
             )
+        check_starts(self.job.suite, contract)
         ranges = splits(self.job.suite, contract)
         return {
             "id": run.id,
@@ -399,3 +403,12 @@ def splits(suite: Suite, contract: EnvironmentSpec) -> dict[str, tuple[int, int]
                 f"{found[split][0]}-{found[split][1] - 1}. Held-out starts must not be trained on."
             )
     return found
+
+
+def check_starts(suite: Suite, contract: EnvironmentSpec) -> None:
+    """Raise a `UserError` if an evaluation or curve asks for more starts a task than the environment has.
+
+    Extra evaluations with environment options or a task suite of their own are checked when they begin.
+    """
+    ranges = {split: (first, stop - 1) for split, (first, stop) in splits(suite, contract).items()}
+    raise_all(placed(as_dict(suite), suite.name), too_few_starts(suite, ranges, extras=False))

@@ -20,6 +20,10 @@ def lifted(arm: str, column: str, seed: int, task: int, start: int, rollout: int
     return (task == 0 and seed % 2 == 0) if arm == "sft" else (column, task) != ("goal", 1)
 
 
+def never(*where: object) -> bool:
+    return False
+
+
 def built(folder: Path, suite: Suite, selection: Selection | None = None) -> Table:
     return build_table(episodes_frame(run_folders(folder)), suite, selection)
 
@@ -115,6 +119,26 @@ def test_notes_name_protocol_sampling_starts_and_seeds(tmp_path: Path) -> None:
     notes = " ".join(built(write_suite(tmp_path, suite, lifted), suite).notes)
     for words in ("Protocol: made-up-1.", "greedy", "2 held-out starts a task", "Seeds: 0, 1, 2."):
         assert words in notes
+
+
+@pytest.mark.parametrize(
+    ("starts", "words"),
+    [
+        ({"goal": (10,), "object": (10,)}, "1 held-out starts a task (the suite asks for 2)."),
+        ({"goal": (10,), "object": (10, 11)}, "1 to 2 held-out starts a task (the suite asks for 2)."),
+        ({"goal": (10, 11), "object": (10, 11)}, "2 held-out starts a task."),
+    ],
+)
+def test_the_notes_print_the_starts_that_were_evaluated(
+    tmp_path: Path, starts: dict[str, tuple[int, ...]], words: str
+) -> None:
+    """Runs of earlier versions hold fewer starts than the suite asks for if the split had fewer."""
+    suite = made_up_suite(seeds=[0])
+    for arm in suite.arms:
+        for column in suite.columns:
+            write_run(tmp_path, arm.name, column, 0, episodes(arm.name, column, 0, never, starts=starts[column]))
+    table = build_table(episodes_frame(run_folders(tmp_path)), suite)
+    assert f"Success in %, greedy, {words}" in table.notes
 
 
 def test_notes_say_when_results_are_not_comparable_with_published_ones(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from vla_rl_bench.analysis.report.palette import arms
 from vla_rl_bench.analysis.report.sources import Evidence
 from vla_rl_bench.analysis.statistics.comparison import compare, outcomes
 from vla_rl_bench.analysis.statistics.verdict import Told, told_apart
-from vla_rl_bench.analysis.tables.build import final_episodes, select
+from vla_rl_bench.analysis.tables.build import final_episodes, select, starts_per_task
 from vla_rl_bench.analysis.tables.cells import figures
 from vla_rl_bench.analysis.tables.model import Delta, Row, Shows, Table
 
@@ -92,11 +92,12 @@ def _verdict(evidence: Evidence, line: Delta, columns: Sequence[str]) -> str:
 
 def asked(evidence: Evidence) -> str:
     """The suite in a sentence."""
-    suite, evaluation = evidence.suite, evidence.suite.evaluation
+    suite = evidence.suite
+    episodes = final_episodes(evidence.episodes, suite, select(suite))
     columns = ", ".join(suite.columns) if len(suite.columns) <= NAMED else f"{len(suite.columns)} columns"
     return (
         f"{_count(len(suite.arms), 'arm')} on {columns} of {suite.environment.name}, policy {suite.policy.name}, "
-        f"{_count(len(suite.seeds), 'seed')}; evaluated on {evaluation.per_task} {evaluation.starts} starts a task."
+        f"{_count(len(suite.seeds), 'seed')}; evaluated on {starts_per_task(episodes, suite.evaluation)}."
     )
 
 

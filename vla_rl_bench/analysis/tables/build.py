@@ -180,7 +180,7 @@ def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[s
         return ("No complete run yet.",)
     lines = [
         _protocol(episodes, suite),
-        _how_evaluated(suite, selection),
+        _how_evaluated(episodes, suite, selection),
         f"Seeds: {', '.join(map(str, suite.seeds))}.",
     ]
     if unlike := incomparable(episodes, suite):
@@ -231,9 +231,21 @@ def _protocol(episodes: pd.DataFrame, suite: Suite) -> str:
     return "Protocols: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in columns.items()) + "."
 
 
-def _how_evaluated(suite: Suite, selection: Selection) -> str:
+def starts_per_task(episodes: pd.DataFrame, evaluation: EvaluationConfig) -> str:
+    """Say how many starts of a task were evaluated, and what the suite asks for if that differs.
+
+    Earlier versions evaluated no more than the split has, whatever the suite asked for.
+    """
+    counts = episodes.groupby(["run", "task"])["start"].nunique()
+    fewest, most = (int(counts.min()), int(counts.max())) if len(counts) else (evaluation.per_task,) * 2
+    number = str(most) if fewest == most else f"{fewest} to {most}"
+    text = f"{number} {evaluation.starts} starts a task"
+    return text if fewest == most == evaluation.per_task else f"{text} (the suite asks for {evaluation.per_task})"
+
+
+def _how_evaluated(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> str:
     evaluation = evaluation_of(suite, selection)
     name = "" if selection.evaluation == "main" else f"Evaluation `{selection.evaluation}`: "
     sampling = selection.sampling if selection.sampling == "greedy" else f"sampled at {selection.sampling}"
-    sentence = f"{name}success in %, {sampling}, {evaluation.per_task} {evaluation.starts} starts a task."
+    sentence = f"{name}success in %, {sampling}, {starts_per_task(episodes, evaluation)}."
     return sentence[0].upper() + sentence[1:]
