@@ -54,6 +54,12 @@ def test_a_suite_is_found_by_file_and_by_a_plugins_name(tmp_path: Path) -> None:
     assert load_suite(path, (), catalog) == load_suite("theirs", (), catalog) == load_suite(str(path), (), catalog)
 
 
+def test_names_of_distributions_compare_as_pip_compares_them() -> None:
+    catalog = with_builtin(My_Plugin=registering())
+    suite = load_suite_text(changed("table: {", "plugins: {my-plugin: pip install my-plugin}\ntable: {"), (), catalog)
+    assert suite.plugins == {"my-plugin": "pip install my-plugin"}
+
+
 def test_windows_line_ends_and_a_byte_order_mark_do_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + SUITE.replace("\n", "\r\n").encode())
@@ -136,6 +142,8 @@ WRONG = [
      "got `0`"),
     ("table: {", "trackers: [{name: wandb}]\ntable: {", "trackers", "trackers.wandb: unknown tracker `wandb`. "
      "None is installed."),
+    ("table: {", "plugins: {my-plugin: pip install my-plugin}\ntrackers: [{name: mine}]\ntable: {", "plugins",
+     "plugins.my-plugin: is not installed. Run: pip install my-plugin"),
     ("table: {", "extra_evaluations: [{name: x, per_task: 1, environment: {jiter: 1}}]\ntable: {", "extra",
      "extra_evaluations.x.environment.jiter: unknown option. Did you mean `jitter`?"),
     ("seeds: [0, 1]", "seeds: [0\n  1: 2]", "1: 2]", "expected ',' or ']', but got ':'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -19,6 +20,10 @@ Problems = Iterator[tuple[Path, str]]
 
 def problems(suite: Suite, catalog: Catalog) -> Problems:
     """Everything wrong with a suite that is well-formed by itself, as (path, what)."""
+    lacking = list(_plugins(suite, catalog))
+    if lacking:  # most other problems would follow from these
+        yield from lacking
+        return
     yield from _environment(suite, catalog)
     yield from _plugin(catalog, "policies", suite.policy, ("policy",), "options")
     yield from _plugin(catalog, "strategies", suite.strategy, ("strategy",), "options")
@@ -29,6 +34,19 @@ def problems(suite: Suite, catalog: Catalog) -> Problems:
         yield from _plugin(catalog, "trackers", tracker, ("trackers", number), "tracker")
     yield from _twice([one.name for one in suite.trackers], ("trackers",), "tracker")
     yield from _table(suite)
+
+
+def _plugins(suite: Suite, catalog: Catalog) -> Problems:
+    """Distributions that the suite names and that are not installed."""
+    installed = {_normalized(plugin.distribution) for plugin in catalog.plugins}
+    for name, command in suite.plugins.items():
+        if _normalized(name) not in installed:
+            yield ("plugins", name), f"is not installed. Run: {command}"
+
+
+def _normalized(distribution: str) -> str:
+    """``A_b.c`` -> ``a-b-c``: the form in which pip compares names."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _environment(suite: Suite, catalog: Catalog) -> Problems:

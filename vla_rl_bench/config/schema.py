@@ -260,11 +260,12 @@ class Suite(Strict):
 
     tasks: a column's tasks by index.  unseen: those that are left out of demonstrations, RL and the main evaluation,
     and evaluated under the name ``unseen``.  task_suites: the environment's task suite, where a column
-    has another name.
+    has another name.  plugins: distribution -> the command that installs it; checked before all else.
     """
 
     name: Name
     title: str = ""
+    plugins: dict[str, str] = {}
     environment: EnvironmentConfig
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     tasks: dict[Column, tuple[int, ...]] = {}  # all where it is not named
