@@ -45,10 +45,10 @@ docs: .venv/.installed-dev
 	@$(INSTALL) -e .
 	@touch $@
 
-.venv/.installed-dev: .venv/.created pyproject.toml constraints.txt plugins/libero/pyproject.toml \
-    plugins/metaworld/pyproject.toml plugins/openvla_oft/pyproject.toml plugins/real_robot/pyproject.toml \
-    plugins/robotwin/pyproject.toml
+.venv/.installed-dev: .venv/.created pyproject.toml constraints.txt plugins/behaviors/pyproject.toml \
+    plugins/libero/pyproject.toml plugins/metaworld/pyproject.toml plugins/openvla_oft/pyproject.toml \
+    plugins/real_robot/pyproject.toml plugins/robotwin/pyproject.toml
 	@echo "Installing the package and its development tools into .venv ..."
-	@$(INSTALL) -e ".[dev]" -e "plugins/libero[data]" -e plugins/metaworld -e plugins/openvla_oft \
+	@$(INSTALL) -e ".[dev]" -e plugins/behaviors -e "plugins/libero[data]" -e plugins/metaworld -e plugins/openvla_oft \
 	  -e plugins/real_robot -e plugins/robotwin
 	@touch $@ .venv/.installed

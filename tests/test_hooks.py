@@ -326,6 +326,10 @@ class Watch:
         SEEN.append(event)
 
     @hookimpl
+    def on_group_end(self, event: events.GroupEnd) -> None:
+        SEEN.append(event)
+
+    @hookimpl
     def on_rollout_end(self, event: events.RolloutEnd) -> None:
         SEEN.append(event)
 
@@ -390,6 +394,15 @@ def test_hook_on_run_start(watched: Watched) -> None:
     assert watched.seen[0].config == watched.record["recipe"]
 
 
+def test_hook_on_group_end(watched: Watched) -> None:
+    """Once for each group of an iteration's batch, in any order, before the rollout ends."""
+    groups = watched.of(events.GroupEnd)
+    assert sorted((event.iteration, event.group.index) for event in groups) == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert {event.folder for event in groups} == {watched.folder}
+    assert {len(event.group.trajectories) for event in groups} == {2}
+    assert {event.policy.action_dim for event in groups} == {3}
+
+
 def test_hook_on_rollout_end(watched: Watched) -> None:
     """Once an iteration; an observer that raises there is recorded and ends nothing."""
     found = watched.of(events.RolloutEnd)
@@ -419,7 +432,7 @@ def test_hook_on_run_end(watched: Watched) -> None:
     assert watched.seen[-1].status == "complete"
     assert [type(event).__name__ for event in watched.seen] == [
         "RunStart",
-        *["RolloutEnd", "UpdateEnd", "CheckpointSaved"] * 2,
+        *["GroupEnd", "GroupEnd", "RolloutEnd", "UpdateEnd", "CheckpointSaved"] * 2,
         "EvaluationEnd",
         "RunEnd",
     ]

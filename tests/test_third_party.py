@@ -22,6 +22,7 @@ PROGRAM = Path(sys.executable).with_name("vla-rl-bench")
 # Old public name -> its replacement, as given to `vla_rl_bench.deprecated.warn_once`.  A change that renames something
 # public adds a line; the distribution uses each of these names.
 OLD_NAMES: dict[str, str] = {
+    "EnvironmentEntry(behaviour=...)": "EnvironmentEntry(behavior=...)",
     "Ranks.agree": "Ranks.broadcast",
     "Ranks.gather": "Ranks.all_gather",
     "vla_rl_bench.tables.figures": "vla_rl_bench.analysis.tables.cells",

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from vla_rl_bench.deprecated import warn_once
 
 
 def load(reference: str) -> Any:
@@ -66,9 +68,9 @@ class EnvironmentEntry:
     interpreter: the interpreter that its workers run under, where it cannot be this one; not for batched ones.
     needs: refers to ``needs(suites: Sequence[str], options, python: str | None) -> Sequence[CheckResult]``: what the
     columns of a suite take beyond `requires` (files, drivers); python: the workers' interpreter, None: this one.
-    behaviour: refers to ``behaviour(events: Sequence[str]) -> str``, pure and in a light module: an episode's events in
-    the order in which they came -> one word for how it was done (``grasp``, ``push``), for the record alone.  None: the
-    events themselves, each once (`vla_rl_bench.results.behaviours.in_order`).
+    behavior: refers to ``behavior(events: Sequence[str]) -> str``, pure and in a light module: an episode's events in
+    the order in which they came -> one word for the way in which the task was solved (``grasp``, ``push``).  For
+    analysis only; None: no such words.  `behaviour` is the old name of this argument.
     """
 
     name: str
@@ -82,7 +84,13 @@ class EnvironmentEntry:
     demonstrations: str | None = None
     interpreter: Interpreter | None = None
     needs: str | None = None
-    behaviour: str | None = None
+    behavior: str | None = None
+    behaviour: InitVar[str | None] = None
+
+    def __post_init__(self, behaviour: str | None) -> None:
+        if behaviour is not None:
+            warn_once("EnvironmentEntry(behaviour=...)", "EnvironmentEntry(behavior=...)", stacklevel=4)
+            object.__setattr__(self, "behavior", behaviour)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vla_rl_bench.types import Group
+
+if TYPE_CHECKING:
+    from vla_rl_bench.interfaces import TokenPolicy
 
 
 @dataclass(frozen=True)
@@ -15,10 +21,25 @@ class RunStart:
 
 
 @dataclass(frozen=True)
-class RolloutEnd:
-    """A batch is complete.  drawn: groups rolled out; kept: groups that every `keep_group` agreed to."""
+class GroupEnd:
+    """The last rollout of a group has ended.  policy: the policy that played it, with whole weights."""
 
     run: str
+    folder: Path
+    iteration: int
+    group: Group
+    policy: TokenPolicy
+
+
+@dataclass(frozen=True)
+class RolloutEnd:
+    """A batch is complete.  drawn: its groups, which are those with an index below `drawn`, kept or not.
+
+    kept: groups that every `keep_group` agreed to.
+    """
+
+    run: str
+    folder: Path
     iteration: int
     drawn: int
     kept: int

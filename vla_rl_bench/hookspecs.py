@@ -136,6 +136,14 @@ class EngineHooks:
         """A run starts or resumes.  An observer's exception is recorded and never fatal."""
 
     @hookspec
+    def on_group_end(self, event: events.GroupEnd) -> None:
+        """The last rollout of a group has ended; called before `keep_group`, so for rejected groups too.
+
+        Called in the process that rolled the group out, while the other observer hooks are called in the first
+        process only.  A group beyond the batch may end as well: `RolloutEnd.drawn` tells.
+        """
+
+    @hookspec
     def on_rollout_end(self, event: events.RolloutEnd) -> None:
         """An iteration's batch is complete."""
 

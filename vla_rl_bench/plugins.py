@@ -46,6 +46,7 @@ _REFERENCES = (
     "demonstrations",
     "needs",
     "clipped_tokens",
+    "behavior",
 )  # "module:attribute"
 _RESERVED = ("name",)  # keys that a suite writes beside a plugin's options
 _RESERVED_FOR_ENVIRONMENTS = ("name", "python", "starts")

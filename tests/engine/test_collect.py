@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,13 @@ class EvenOnly:
 
 
 def gather(
-    policy: Any, slots: int, tricks: list[object], wanted: int, most: int, acceptance: float = 1.0
+    policy: Any,
+    slots: int,
+    tricks: list[object],
+    wanted: int,
+    most: int,
+    acceptance: float = 1.0,
+    on_group_end: Callable[[Group], object] = lambda group: None,
 ) -> RolloutBatch:
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), slots))
     pool.forward_rows = 1  # type: ignore[assignment]
@@ -49,6 +56,7 @@ def gather(
         most=most,
         size=2,
         acceptance=acceptance,
+        on_group_end=on_group_end,
     )
 
 
@@ -168,6 +176,19 @@ def test_a_low_acceptance_keeps_slots_busy() -> None:
     assert [group.index for group in found.groups] == [0, 1] and found.drawn == 2
     assert [group.index for group in found.surplus] == [2]
     assert (found.chunks, found.wasted_chunks) == (20, 10 + 5 + 1)
+
+
+@pytest.mark.parametrize(("slots", "acceptance"), [(1, 1.0), (8, 0.4)])
+def test_groups_that_end_belong_to_the_batch_if_their_index_is_below_drawn(
+    policy: Any, slots: int, acceptance: float
+) -> None:
+    """Rejected groups end too, and with over-provision groups beyond the batch."""
+    ended: list[Group] = []
+    batch = gather(policy, slots, [EvenOnly()], 3, 12, acceptance, ended.append)
+    indices = sorted(group.index for group in ended)
+    assert indices[: batch.drawn] == list(range(5))
+    assert sum(group.successes for group in ended if group.index < batch.drawn) == batch.successes
+    assert (len(indices) > batch.drawn) == (acceptance < 1)
 
 
 def test_over_provision_on_real_slots_gives_the_same_batch(policy: Any) -> None:

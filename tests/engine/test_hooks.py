@@ -16,7 +16,7 @@ from vla_rl_bench.builtin.tricks.temperature import Temperature
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.errors import PluginError
 from vla_rl_bench.hookspecs import EngineHooks, hookimpl
-from vla_rl_bench.types import SamplingParams
+from vla_rl_bench.types import Group, SamplingParams, Start
 
 ENDED = events.RunEnd("run", Path("folder"), "complete")
 
@@ -135,7 +135,8 @@ def test_every_event_reaches_the_hook_that_takes_it() -> None:
     path = Path("x")
     all_events = {
         "on_run_start": events.RunStart("r", path, {}),
-        "on_rollout_end": events.RolloutEnd("r", 1, 2, 1, 3, 4),
+        "on_group_end": events.GroupEnd("r", path, 1, Group(0, Start(0, 0), ()), policy=None),  # type: ignore[arg-type]
+        "on_rollout_end": events.RolloutEnd("r", path, 1, 2, 1, 3, 4),
         "on_update_end": events.UpdateEnd("r", 1, False, {}),
         "on_eval_end": events.EvaluationEnd("r", None, "greedy", 1, 2),
         "on_checkpoint": events.CheckpointSaved("r", 1, path),

@@ -34,7 +34,7 @@ def register_environments() -> Iterator[EnvironmentEntry]:
         suites=("object", "spatial", "goal", "long"),
         options=TabletopOptions,
         batched=True,
-        behaviour="vla_rl_bench.builtin.tabletop.behaviour:behaviour",
+        behavior="vla_rl_bench.builtin.tabletop.behavior:behavior",
     )
 
 

@@ -18,7 +18,6 @@ from vla_rl_bench.cli.experts import experts
 from vla_rl_bench.cli.new import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
-from vla_rl_bench.cli.pushcut import pushcut
 from vla_rl_bench.cli.report import report
 from vla_rl_bench.cli.retired import add_retired_commands
 from vla_rl_bench.cli.tables import tables
@@ -32,7 +31,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "compare": compare,
     "power": power,
-    "pushcut": pushcut,
     "list": explore.list_entries,
     "show": explore.show,
     "plugins": explore.plugins,

@@ -9,6 +9,7 @@ import typer
 from vla_rl_bench.errors import UserError
 
 RETIRED: dict[str, str] = {
+    "pushcut": "it is `vla-rl-bench behaviors` now, after: pip install -e plugins/behaviors",
     "trials": "it is `vla-rl-bench real-robot` now, after: pip install -e plugins/real_robot",
 }  # command -> what to type now, the end of a sentence
 

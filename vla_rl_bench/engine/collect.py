@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from vla_rl_bench import seeding
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.interfaces import Ranks
-from vla_rl_bench.results.behaviours import Outcome
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
-from vla_rl_bench.types import Group, Observation, Start, Trajectory
+from vla_rl_bench.types import Group, Start, Trajectory
 
 
 def training_start(tasks: Sequence[int], bounds: tuple[int, int], seed: int, iteration: int, group: int) -> Start:
@@ -36,9 +33,6 @@ class RolloutBatch:
 
     surplus: groups beyond the batch that were complete and would have been kept.  wasted_chunks: rolled out beyond the
     batch, the surplus included.
-
-    outcomes: how often what happened, of all that was drawn.  notable: the trajectories of it that were asked for,
-    without observations, in groups in launch order.
     """
 
     groups: tuple[Group, ...]
@@ -49,31 +43,16 @@ class RolloutBatch:
     chunks: int
     wasted_chunks: int = 0
     surplus: tuple[Group, ...] = ()
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    notable: tuple[Group, ...] = ()
 
     def with_(self, other: RolloutBatch) -> RolloutBatch:
         """Both together."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        return RolloutBatch(
-            groups=_in_launch_order(self.groups, other.groups),
-            **counts,
-            surplus=(*self.surplus, *other.surplus),
-            notable=_in_launch_order(self.notable, other.notable),
-        )
+        groups = sorted((*self.groups, *other.groups), key=lambda group: group.index)
+        return RolloutBatch(groups=tuple(groups), **counts, surplus=(*self.surplus, *other.surplus))
 
 
 _ROLLED_OUT = ("successes", "trajectories", "steps", "chunks")
-_COUNTS = ("drawn", *_ROLLED_OUT, "wasted_chunks", "outcomes")
-
-
-def _in_launch_order(*parts: Sequence[Group]) -> tuple[Group, ...]:
-    return tuple(sorted((group for part in parts for group in part), key=lambda group: group.index))
-
-
-def _light(trajectory: Trajectory) -> Trajectory:
-    """Without its observations, which are nearly all of it."""
-    return replace(trajectory, observations=Observation({}, np.zeros((0, 0), np.float32)))
+_COUNTS = ("drawn", *_ROLLED_OUT, "wasted_chunks")
 
 
 def _counted(trajectories: Sequence[Trajectory]) -> dict[str, int]:
@@ -112,9 +91,6 @@ class GroupSampler:
     ended: dict[int, dict[str, int]] = field(default_factory=dict)  # counts only: a rejected group is not held
     accepted: dict[int, Group] = field(default_factory=dict)
     dropped_chunks: int = 0
-    notable: Callable[[Trajectory], bool] | None = None
-    outcomes: dict[int, Counter[Outcome]] = field(default_factory=dict)
-    noted: dict[int, Group] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[int, Group]:
@@ -157,16 +133,9 @@ class GroupSampler:
             members = sorted(self.open.pop(number), key=lambda one: one.rollout)
             group = Group(number, episode.start, tuple(members))
             self.ended[number] = _counted(members)
-            self._note(group)
             if self.keep(group):
                 self.accepted[number] = group
                 self._close_in()
-
-    def _note(self, group: Group) -> None:
-        self.outcomes[group.index] = Counter((one.events, one.success) for one in group.trajectories)
-        found = tuple(_light(one) for one in group.trajectories if self.notable and self.notable(one))
-        if found:
-            self.noted[group.index] = Group(group.index, group.start, found)
 
     def _close_in(self) -> None:
         """Forget what cannot belong to the batch any more and has not begun."""
@@ -185,8 +154,6 @@ class GroupSampler:
             **{name: sum(counts[name] for counts in batch) for name in _ROLLED_OUT},
             wasted_chunks=sum(counts["chunks"] for counts in beyond) + self.dropped_chunks,
             surplus=tuple(self.accepted[number] for number in sorted(self.accepted) if number not in kept),
-            outcomes=sum((one for number, one in self.outcomes.items() if self._belongs(number)), Counter[Outcome]()),
-            notable=tuple(self.noted[number] for number in sorted(self.noted) if self._belongs(number)),
         )
 
 
@@ -207,7 +174,7 @@ def collect(
     most: int,
     size: int,
     acceptance: float = 1.0,
-    notable: Callable[[Trajectory], bool] | None = None,
+    on_group_end: Callable[[Group], object] = lambda group: None,
     progress: Callable[[int, int], None] = lambda kept, wanted: None,
 ) -> RolloutBatch:
     """Draw groups of `size` rollouts until `wanted` are kept or `most` were drawn; every rank gets the same batch.
@@ -217,8 +184,13 @@ def collect(
     acceptance: the share of groups that is expected to be kept, 1 for launching none but those that are surely needed;
     it takes effect only in one process, and with environment processes: in process, where every observation that is
     ready joins a forward, one more would change its neighbours' last bits.
-    notable: which trajectories of the batch to give back even where their group is not kept.
+    on_group_end: called with each group that this process has rolled out, before it is kept or not.
     """
+
+    def keep(group: Group) -> bool:
+        on_group_end(group)
+        return engine.keep_group(group)
+
     total = RolloutBatch((), 0, 0, 0, 0, 0)
     alone = ranks.world == 1
     expected = acceptance if alone and pool.forward_rows is not None else 1.0
@@ -227,7 +199,7 @@ def collect(
         launch = range(total.drawn, total.drawn + (left if alone else min(missing, left)))
         numbers = launch[ranks.rank :: ranks.world]
         aim = missing if alone else len(numbers)
-        draw = GroupSampler(start_of, key, engine.keep_group, aim, numbers, size, expected, notable=notable)
+        draw = GroupSampler(start_of, key, keep, aim, numbers, size, expected)
         for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True, needed=draw.needed):
             draw.take(episode, trajectory)
             progress(len(total.groups) + len(draw.kept), wanted)

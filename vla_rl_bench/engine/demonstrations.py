@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -149,6 +150,13 @@ def _collect_task(
         )
     progress(len(found))
     return found
+
+
+def event_counts(demonstrations: Sequence[Demonstration]) -> list[tuple[tuple[str, ...], int]] | None:
+    """Count the demonstrations with each sequence of events; None if the events of some are not known."""
+    sequences = [demonstration.events for demonstration in demonstrations]
+    known = [events for events in sequences if events is not None]
+    return sorted(Counter(known).items()) if len(known) == len(sequences) else None
 
 
 def check_finite(demonstrations: Sequence[Demonstration], contract: EnvironmentSpec, source: Path) -> None:

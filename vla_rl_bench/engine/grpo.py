@@ -17,7 +17,6 @@ from vla_rl_bench import events, seeding
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.collect import RolloutBatch, collect, training_start
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
-from vla_rl_bench.engine.firsts import Firsts
 from vla_rl_bench.engine.hooks import Event, RunHooks
 from vla_rl_bench.engine.iteration_times import IterationTimer, summary
 from vla_rl_bench.engine.memory import release_free_memory
@@ -25,7 +24,6 @@ from vla_rl_bench.engine.update import Batch, Objective, logprob_difference, mea
 from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.interfaces import Ranks, Trainer
 from vla_rl_bench.records.store import RunFolder
-from vla_rl_bench.results.behaviours import Label, in_order, tally
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.rollout.timing import TRAINER
@@ -72,8 +70,6 @@ class Training:
     clipped_tokens: as of an `ObjectiveEntry`; None: no `clip_fraction` is recorded.
     curve: what is evaluated while training.
     precision: of the forwards, as strategies name it.
-    behaviour: an episode's events -> what the record calls it.  demonstrated: behaviour -> demonstrations of it that
-    the policy has learnt from; None where nobody knows.
     """
 
     run: str
@@ -92,13 +88,7 @@ class Training:
     progress: Callable[[str, int, int], None]
     clipped_tokens: Objective | None = None
     precision: str = "float32"
-    behaviour: Label = in_order
-    demonstrated: Mapping[str, int] | None = None
     standing: GrpoState = field(default_factory=GrpoState)
-
-    @property
-    def firsts(self) -> Firsts:
-        return Firsts(self.folder, self.behaviour, self.demonstrated)
 
     def notify(self, event: Event) -> None:
         """Tell the observers, once for all ranks."""
@@ -112,7 +102,6 @@ def train(training: Training) -> None:
     path = training.folder.checkpoint_path("rl")
     done = training.trainer.load(path)
     _cut_to(training.folder, done)
-    training.firsts.cut_to(done)
     training.standing.resume(read_json_lines(training.folder.metrics_path))
     if done == 0:
         _curve_point(training, 0)
@@ -141,7 +130,6 @@ def iterate(training: Training, iteration: int) -> dict[str, Any]:
     with training.trainer.acting() as policy:
         actor = Actor(policy, sampling.temperature)
         batch = _roll_out(training, actor, iteration)
-        training.firsts.keep(batch.notable, policy, iteration)
     watch.read()
     reused = training.standing.surplus
     with training.pool.clock.measure(TRAINER, "update"):
@@ -156,7 +144,6 @@ def iterate(training: Training, iteration: int) -> dict[str, Any]:
         "kept": len(batch.groups),
         "acceptance": len(batch.groups) / batch.drawn,
         "trajectories": batch.trajectories,
-        "behaviours": tally(batch.outcomes, training.behaviour),
         "steps": batch.steps,
         "chunks": batch.chunks,
         "wasted_chunks": batch.wasted_chunks,
@@ -173,6 +160,7 @@ def iterate(training: Training, iteration: int) -> dict[str, Any]:
 def _roll_out(training: Training, actor: Actor, iteration: int) -> RolloutBatch:
     config, seed = training.config, training.seed
     draws = training.engine.draw_limit(iteration, 1.0)
+    run, folder = training.run, training.folder.path
     batch = collect(
         training.pool,
         actor,
@@ -184,10 +172,10 @@ def _roll_out(training: Training, actor: Actor, iteration: int) -> RolloutBatch:
         most=round(draws * config.groups),
         size=config.group_size,
         acceptance=training.standing.acceptance if config.overprovision else 1.0,
-        notable=training.firsts.wanted(),
+        on_group_end=lambda group: training.engine.notify(events.GroupEnd(run, folder, iteration, group, actor.policy)),
     )
     training.notify(
-        events.RolloutEnd(training.run, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories)
+        events.RolloutEnd(run, folder, iteration, batch.drawn, len(batch.groups), batch.successes, batch.trajectories)
     )
     return batch
 

@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 
 Event = (
     events.RunStart
+    | events.GroupEnd
     | events.RolloutEnd
     | events.UpdateEnd
     | events.EvaluationEnd
@@ -28,6 +29,7 @@ Event = (
 )
 _HOOKS: dict[type, str] = {
     events.RunStart: "on_run_start",
+    events.GroupEnd: "on_group_end",
     events.RolloutEnd: "on_rollout_end",
     events.UpdateEnd: "on_update_end",
     events.EvaluationEnd: "on_eval_end",

@@ -40,11 +40,6 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
-    def firsts_path(self) -> Path:
-        """Successes to play again: see `vla_rl_bench.results.firsts`."""
-        return self.path / "firsts"
-
-    @property
     def policy_path(self) -> Path:
         """The trained policy; there when, and only when, training is complete."""
         return self.path / "policy.safetensors"

@@ -24,7 +24,6 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Strategy, TokenPolicy
 from vla_rl_bench.records.provenance import versions
 from vla_rl_bench.records.store import RunFolder
-from vla_rl_bench.results import behaviours
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import spec_summary
 from vla_rl_bench.suite.evaluations import PlannedEvaluation, missing_evaluations
@@ -162,8 +161,7 @@ class RunSession:
     def _sft(self, policy: TokenPolicy, config: SftConfig) -> dict[str, Tensor]:
         with self.timed("sft_seconds"):
             shown = self.demonstrations()
-            noted = behaviours.count((one.events for one in shown), behaviours.labels_of(self.environment))
-            self.folder.update({"demonstrated": noted})
+            self.folder.update({"demonstration_events": demonstrations.event_counts(shown)})
             windows = sft.Windows(shown, self.contract, policy)
             trainer = self.strategy.prepare(policy, weight_decay=config.weight_decay, grad_clip=config.grad_clip)
             curve = sft.Curve(self.pool(), self.folder, self.curve(config.curve)) if config.curve else None
@@ -269,8 +267,6 @@ class RunSession:
             curve=self.curve(config.curve) if config.curve else (),
             progress=self.report,
             precision=str(self.strategy.describe().get("precision", "float32")),
-            behaviour=behaviours.labels_of(self.environment),
-            demonstrated=self.ranks.broadcast(behaviours.demonstrated(self.folder.path)),
         )
 
     def curve(self, config: CurveConfig) -> tuple[Evaluation, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.builtin.test_tabletop import place, play
-from vla_rl_bench.builtin.tabletop.behaviour import behaviour
+from vla_rl_bench.builtin.tabletop.behavior import behavior
 from vla_rl_bench.builtin.tabletop.dynamics import GRASP_RADIUS, MAX_STEP, Physics
 from vla_rl_bench.builtin.tabletop.environment import Tabletop, make
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
@@ -46,7 +46,7 @@ def test_every_demonstration_grasps(suite: str, options: TabletopOptions) -> Non
     shown = environment.demonstrate_many([Start(task, index) for task in range(4) for index in range(20)], seed=0)
     found = [one for one in shown if one is not None]
     assert len(found) >= 78
-    assert {behaviour(one.events or ()) for one in found} == {"grasp"}
+    assert {behavior(one.events or ()) for one in found} == {"grasp"}
     chunks = play(environment, 0, found[0].start, found[0].actions[:, None])
     assert tuple(word for chunk in chunks for word in chunk.events) == found[0].events
 
@@ -56,13 +56,13 @@ def test_an_episode_that_only_pushes_is_a_push() -> None:
     for index in range(10):
         results = play(environment, 0, Start(1, index), pusher(environment, Start(1, index))[:, None])
         assert results[-1].success
-        assert behaviour([word for one in results for word in one.events]) == "push"
+        assert behavior([word for one in results for word in one.events]) == "push"
 
 
 def test_a_word_for_each_way() -> None:
     words = {(): "none", ("grasped-other",): "none", ("pushed",): "push", ("grasped", "grasped-other"): "grasp"}
     words |= {("pushed", "grasped"): "mixed", ("grasped", "pushed"): "mixed"}
-    assert {events: behaviour(events) for events in words} == words
+    assert {events: behavior(events) for events in words} == words
 
 
 def test_with_friction_what_is_pushed_off_centre_goes_along_and_without_it_slides_off() -> None:

@@ -1,4 +1,4 @@
-"""Run folders of a made-up suite on the real tabletop, with just as many successes of each behaviour as a test says."""
+"""Run folders of a made-up suite on the real tabletop, with as many successes of each behavior as a test says."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def run(folder: Path, seed: int, arm: str, successes: Counts, **changes: object)
     return path
 
 
-def _episode(behaviour: str, success: bool) -> Record:
+def _episode(behavior: str, success: bool) -> Record:
     return {
         "evaluation": "main",
         "iteration": None,
         "sampling": "greedy",
         "success": success,
-        "events": EVENTS[behaviour],
+        "events": EVENTS[behavior],
     }
 
 
@@ -57,17 +57,18 @@ def pair(
 ) -> RunFolder:
     """An SFT run and the RL run that began with it; 64 rollouts an iteration."""
     recipe = {"environment": ENVIRONMENT, "demonstrations": {"per_task": 5}, "rl": None}
-    shown = {"demonstrated": dict(demonstrated or GRASPS), "recipe": recipe} | recorded
-    parent = run(folder, seed, "sft", before, **shown)
+    made = [[EVENTS[name], count] for name, count in (demonstrated or GRASPS).items()]
+    parent = run(folder, seed, "sft", before, **{"demonstration_events": made, "recipe": recipe} | recorded)
     recipe = {"environment": ENVIRONMENT, "demonstrations": None, "rl": {"iterations": len(rollouts)}}
     child = run(folder, seed, "rl", after, recipe=recipe, parent=parent.path.name)
-    append_json_lines(child.metrics_path, [_iteration(number, one) for number, one in enumerate(rollouts, 1)])
+    iterations = [_iteration(number, successes) for number, successes in enumerate(rollouts, 1)]
+    append_json_lines(child.path / "behaviors.jsonl", iterations)
     ids = sorted(path.name for path in (folder / "runs").iterdir())
     write_json(folder / "suite.json", {"runs": ids, "environment": {"name": "tabletop"}})
     return child
 
 
 def _iteration(number: int, successes: Counts) -> Record:
-    behaviours = {name: [count, count] for name, count in successes.items()}
-    behaviours["push"] = [64 - sum(successes.values()) + successes.get("push", 0), successes.get("push", 0)]
-    return {"iteration": number, "trajectories": 64, "behaviours": behaviours}
+    behaviors = {name: [count, count] for name, count in successes.items()}
+    behaviors["push"] = [64 - sum(successes.values()) + successes.get("push", 0), successes.get("push", 0)]
+    return {"iteration": number, "behaviors": behaviors}

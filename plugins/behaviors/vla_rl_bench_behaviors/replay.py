@@ -1,0 +1,102 @@
+"""Films of the first novel successes: their actions are executed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vla_rl_bench.catalog import discover, make_options
+from vla_rl_bench.files import Record
+from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.rollout.pool import Pool, open_pool
+from vla_rl_bench.types import ImageArray
+from vla_rl_bench_behaviors.phases import ArmBehaviors
+from vla_rl_bench_behaviors.records import NovelSuccess, classifier, file_stem, read_successes
+
+
+@dataclass(frozen=True)
+class Film:
+    """A novel success and its replay."""
+
+    file: str
+    recorded: NovelSuccess
+    seed: int
+    success: bool  # of the replay, like the two below
+    behavior: str
+    steps: int
+
+    @property
+    def as_recorded(self) -> bool:
+        return self.success and self.behavior == self.recorded.behavior
+
+    @property
+    def caption(self) -> str:
+        outcome = f"success at step {self.steps}" if self.success else "REPLAY DID NOT SUCCEED"
+        return f"{self.recorded.behavior}, iteration {self.recorded.iteration}, seed {self.seed}: {outcome}"
+
+
+def write_films(arm: ArmBehaviors, out: Path, limit: int) -> list[Film]:
+    """Write the earliest successes of each new behavior as GIFs, at most `limit` of each."""
+    chosen = _earliest(arm, limit)
+    if not chosen:
+        return []
+    from vla_rl_bench.analysis.plots.film import write_film
+
+    films = []
+    classify = classifier(arm.runs[0][1]["recipe"]["environment"]["name"])
+    with _environment(*arm.runs[0]) as pool:
+        for number, seed, recorded in chosen:
+            frames, success, events = replay(pool, recorded)
+            name = f"behaviors-{arm.arm}-{arm.column}-{file_stem(recorded.behavior)}-{number}.gif"
+            films.append(Film(name, recorded, seed, success, classify(events), len(frames) - 1))
+            write_film(frames, out / name, films[-1].caption)
+    return films
+
+
+def replay(pool: Pool, recorded: NovelSuccess) -> tuple[list[ImageArray], bool, list[str]]:
+    """Execute the recorded actions -> a frame uint8 ``[H, W, 3]`` per step and one before, success, events."""
+    pool.reset(0, recorded.start)
+    pool.wait()
+    frames, events, success = [pool.film(0)], list[str](), False
+    for action in recorded.actions:
+        pool.step(0, action[None])
+        result = pool.wait()[0].result
+        assert result is not None
+        frames.append(pool.film(0))
+        events += result.events
+        success = result.success
+        if result.done:
+            break
+    return frames, success, events
+
+
+def _earliest(arm: ArmBehaviors, limit: int) -> list[tuple[int, int, NovelSuccess]]:
+    """Choose (number, seed, success): first the first one of each seed, by iteration, then the second ones."""
+    chosen = []
+    for behavior in arm.new:
+        candidates = []
+        for path, run in arm.runs:
+            successes = [success for success in read_successes(path) if success.behavior == behavior]
+            candidates += [
+                (rank, success.iteration, success.group, run["seed"], success) for rank, success in enumerate(successes)
+            ]
+        ordered = sorted(candidates, key=lambda candidate: candidate[:4])[:limit]
+        chosen += [(number, seed, success) for number, (*_, seed, success) in enumerate(ordered, 1)]
+    return chosen
+
+
+@contextmanager
+def _environment(folder: Path, run: Record) -> Iterator[Pool]:
+    """Open one slot of the environment that a run had."""
+    config = {key: value for key, value in run["recipe"]["environment"].items() if key not in ("name", "starts")}
+    entry = discover().environment(run["recipe"]["environment"]["name"])
+    discover().require(entry)
+    task_suite = run["recipe"].get("task_suite", run["column"])
+    options = make_options(entry.options, config, entry.name)
+    pool = open_pool(entry, task_suite, options, slots=1, workers=0, python=RunFolder(folder).worker_python())
+    try:
+        yield pool
+    finally:
+        pool.close()
