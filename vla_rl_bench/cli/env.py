@@ -1,4 +1,4 @@
-"""``vla-rl-bench env``: interpreters of their own for simulators whose packages clash with ours."""
+"""``vla-rl-bench env``: interpreters for environment workers whose packages clash with ours."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Annotated
 
 import typer
 
-from vla_rl_bench import interpreters
 from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.entries import Interpreter
 from vla_rl_bench.errors import PluginError, UserError, did_you_mean
+from vla_rl_bench.rollout import interpreters
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As `env list` names it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name in `env list`.")]
 Base = Annotated[
     str | None,
     typer.Option(
-        "--python", metavar="PATH", help="The Python to build it with; looked for by default.", show_default=False
+        "--python", metavar="PATH", help="The Python to build it with; default: one that fits.", show_default=False
     ),
 ]
 
 
 def environments() -> typer.Typer:
-    """The group of commands."""
+    """Build the group of commands."""
     group = typer.Typer(
         help="Build and find the interpreters that some environments' workers run under.",
         rich_markup_mode=None,
@@ -39,30 +39,32 @@ def environments() -> typer.Typer:
 def create(name: Name, python: Base = None) -> None:
     """Build an interpreter with the plugin's pinned versions.
 
-    The same command again continues after any interruption, brings it up to date after an upgrade of the plugin, and
-    does nothing where it is ready. It lies in ~/.cache/vla-rl-bench, or where VLA_RL_BENCH_ENVIRONMENTS says. Suites
-    find it by themselves.
+    The same command again continues after an interruption, updates the interpreter after an upgrade of the plugin, and
+    does nothing if it is ready. It is kept in ~/.cache/vla-rl-bench, or in the folder VLA_RL_BENCH_ENVIRONMENTS, where
+    suites find it. Packages are installed with uv if it is on the PATH, otherwise with pip.
 
     \b
     vla-rl-bench env create robotwin
     vla-rl-bench env create robotwin --python /usr/bin/python3.11
     """
-    wanted = known(discover(), name)
-    if interpreters.state(wanted) == "ready":
-        typer.echo(f"ready already: {interpreters.find(wanted)}")
+    interpreter = named_interpreter(discover(), name)
+    if interpreters.state(interpreter) == "ready":
+        typer.echo(f"ready already: {interpreters.find(interpreter)}")
         return
-    typer.echo(f"building `{name}` in {interpreters.folder(wanted)}, {wanted.gigabytes:g} GB", err=True)
-    started = time.monotonic()
-    built = build_shown(wanted, python)
-    typer.echo(f"ready after {time.monotonic() - started:.0f} s: {built}")
+    typer.echo(f"building `{name}` in {interpreters.folder(interpreter)}, {interpreter.gigabytes:g} GB", err=True)
+    start = time.monotonic()
+    path = _build_with_progress(interpreter, python)
+    typer.echo(f"ready after {time.monotonic() - start:.0f} s: {path}")
 
 
 def list_interpreters() -> None:
-    """List the interpreters that installed plugins ask for, and whether they are built."""
+    """List the interpreters that installed plugins ask for, with their states."""
     from vla_rl_bench.cli.explore import columns
 
-    found = all_known(discover())
-    rows = [(f"  {one.name}", interpreters.state(one), ", ".join(users), one.summary) for one, users in found.values()]
+    rows = [
+        (f"  {interpreter.name}", interpreters.state(interpreter), ", ".join(users), interpreter.summary)
+        for interpreter, users in interpreters_by_name(discover()).values()
+    ]
     for line in columns(rows) or ["no installed plugin asks for one"]:
         typer.echo(line)
 
@@ -73,40 +75,41 @@ def path(name: Name) -> None:
     \b
     "$(vla-rl-bench env path robotwin)" -m pip list
     """
-    wanted = known(discover(), name)
-    python = interpreters.find(wanted)
+    interpreter = named_interpreter(discover(), name)
+    python = interpreters.find(interpreter)
     if python is None:
-        raise UserError(f"the interpreter `{name}` {interpreters.trouble(wanted)}. Run: vla-rl-bench env create {name}")
+        problem = interpreters.problem(interpreter)
+        raise UserError(f"the interpreter `{name}` {problem}. Run: vla-rl-bench env create {name}")
     typer.echo(python)
 
 
-def all_known(catalog: Catalog) -> dict[str, tuple[Interpreter, list[str]]]:
-    """By name, with the environments that run under it."""
-    found: dict[str, tuple[Interpreter, list[str]]] = {}
-    for one in catalog.listing("environments"):
-        if one.entry.interpreter:
-            found.setdefault(one.entry.interpreter.name, (one.entry.interpreter, []))[1].append(one.entry.name)
-    return found
+def interpreters_by_name(catalog: Catalog) -> dict[str, tuple[Interpreter, list[str]]]:
+    """Return the interpreters that plugins ask for, each with the environments that run under it."""
+    by_name: dict[str, tuple[Interpreter, list[str]]] = {}
+    for listing in catalog.listing("environments"):
+        interpreter = listing.entry.interpreter
+        if interpreter:
+            by_name.setdefault(interpreter.name, (interpreter, []))[1].append(listing.entry.name)
+    return by_name
 
 
-def known(catalog: Catalog, name: str) -> Interpreter:
-    """An interpreter by its name, or by that of an environment which runs under it."""
-    found = all_known(catalog)
-    for interpreter, users in found.values():
-        if name == interpreter.name or name in users:
+def named_interpreter(catalog: Catalog, name: str) -> Interpreter:
+    """Return an interpreter by its name, or by the name of an environment that runs under it."""
+    by_name = interpreters_by_name(catalog)
+    for interpreter, environments in by_name.values():
+        if name == interpreter.name or name in environments:
             return interpreter
-    raise PluginError(
-        f"no plugin asks for an interpreter `{name}`.{did_you_mean(name, found) or ' None is installed.'}"
-    )
+    hint = did_you_mean(name, by_name) or " None is installed."
+    raise PluginError(f"no plugin asks for an interpreter `{name}`.{hint}")
 
 
-def build_shown(interpreter: Interpreter, python: str | None) -> Path:
-    """Build it with a bar on a terminal, or a line a step elsewhere."""
+def _build_with_progress(interpreter: Interpreter, python: str | None) -> Path:
+    """Build with a progress bar on a terminal, otherwise with a printed line a step."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True, highlight=False)
-    shown: list[str] = []
+    printed: list[str] = []
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -117,12 +120,12 @@ def build_shown(interpreter: Interpreter, python: str | None) -> Path:
     ) as bar:
         task = bar.add_task("", total=None)
 
-        def tell(step: str, done: int, total: int) -> None:
-            if step not in shown:
-                shown.append(step)
+        def show(step: str, done: int, total: int) -> None:
+            if step not in printed:
+                printed.append(step)
                 if not console.is_terminal:
                     console.print(f"  {step}" + (f", {total} packages" if total > 1 else ""))
             note = ", installing" if 1 < total == done else ""
             bar.update(task, description=step + note, completed=done, total=total)
 
-        return interpreters.build(interpreter, tell, python)
+        return interpreters.build(interpreter, show, python)

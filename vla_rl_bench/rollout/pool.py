@@ -15,9 +15,9 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from vla_rl_bench import interpreters
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import BatchedEnvironment
+from vla_rl_bench.rollout import interpreters
 from vla_rl_bench.rollout.routing import best_pair
 from vla_rl_bench.rollout.timing import TRAINER, ActivityTimer, SpanRecorder
 from vla_rl_bench.rollout.worker import build

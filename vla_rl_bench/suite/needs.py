@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from vla_rl_bench import entries, interpreters
+from vla_rl_bench import entries
 from vla_rl_bench.catalog import Catalog, make_options
 from vla_rl_bench.config.schema import Named, Suite
 from vla_rl_bench.engine.distributed import rank_and_world_size
 from vla_rl_bench.entries import CheckResult
 from vla_rl_bench.errors import MissingRequirement
+from vla_rl_bench.rollout import interpreters
 
 
 def missing(suite: Suite, catalog: Catalog) -> list[CheckResult]:
@@ -49,7 +50,7 @@ def _of_environment(suite: Suite, catalog: Catalog, columns: Sequence[str] | Non
         python = str(found) if found else None
         if python is None:
             name = entry.interpreter.name
-            what = f"{entry.name}: the workers' interpreter `{name}` {interpreters.trouble(entry.interpreter)}"
+            what = f"{entry.name}: the workers' interpreter `{name}` {interpreters.problem(entry.interpreter)}"
             yield CheckResult(False, what, f"vla-rl-bench env create {name}")
     if entry.needs:
         chosen = _task_suites(suite, suite.columns if columns is None else columns)

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from vla_rl_bench import interpreters
+from vla_rl_bench.rollout import interpreters
 from vla_rl_bench_metaworld.plugin import INTERPRETER
 
 

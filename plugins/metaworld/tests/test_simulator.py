@@ -12,7 +12,7 @@ import pytest
 
 import vla_rl_bench
 import vla_rl_bench_metaworld
-from vla_rl_bench import interpreters
+from vla_rl_bench.rollout import interpreters
 from vla_rl_bench_metaworld.plugin import INTERPRETER
 from vla_rl_bench_metaworld.tasks import INSTRUCTIONS, SUITES
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes.util
 import os
 
-from vla_rl_bench import interpreters
 from vla_rl_bench.entries import CheckResult, Interpreter
+from vla_rl_bench.rollout import interpreters
 
 LIBRARIES = {
     "egl": ("EGL", "libegl1 libgl1-mesa-dri"),

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the plugin's light half is tested also where it is not installed
 
-from vla_rl_bench import interpreters
+from vla_rl_bench.rollout import interpreters
 from vla_rl_bench_robotwin.interpreter import ROBOTWIN
 from vla_rl_bench_robotwin.needs import needs
 from vla_rl_bench_robotwin.options import RoboTwinOptions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vla_rl_bench import interpreters
 from vla_rl_bench.entries import CheckResult
+from vla_rl_bench.rollout import interpreters
 from vla_rl_bench_robotwin import assets, machine
 from vla_rl_bench_robotwin.interpreter import ROBOTWIN, RUNTIME
 from vla_rl_bench_robotwin.options import RoboTwinOptions
@@ -25,7 +25,7 @@ def check() -> list[CheckResult]:
     """For ``doctor``."""
     found = interpreters.find(ROBOTWIN)
     if found is None:
-        what = f"the workers' interpreter `{ROBOTWIN.name}` {interpreters.trouble(ROBOTWIN)}"
+        what = f"the workers' interpreter `{ROBOTWIN.name}` {interpreters.problem(ROBOTWIN)}"
         first = [CheckResult(False, what, f"vla-rl-bench env create {ROBOTWIN.name}")]
     else:
         first = [machine.runtime(str(found), RUNTIME), machine.planner(str(found))]
