@@ -103,6 +103,7 @@ class Trajectory:
     steps: IntArray
     success: bool
     events: tuple[str, ...] = ()
+    complete: bool = True  # False: cut short because nothing needed it any more; it then has its steps alone
 
     @property
     def length(self) -> int:

@@ -21,7 +21,7 @@ from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.entries import EnvironmentEntry, NoOptions
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
-from vla_rl_bench.rollout.slots import SlotEnvironments
+from vla_rl_bench.rollout.worker import SlotEnvironments
 from vla_rl_bench.types import ChunkResult, ImageSpec, Observation, Start
 
 
@@ -128,7 +128,7 @@ def test_images_travel_in_no_message(processes: Callable[..., ProcessPool]) -> N
     """What comes through the socket after a reset is far smaller than the frame."""
     pool = processes(1)
     worker = pool._workers[0]
-    worker.ask("reset", 0, Start(0, 10_000))
+    worker.request("reset", 0, Start(0, 10_000))
     message = worker.connection.recv_bytes()
     assert len(message) < 2000 < 48 * 48 * 3
 
@@ -137,7 +137,7 @@ def test_a_slot_is_asked_once_at_a_time(processes: Callable[..., ProcessPool]) -
     pool = processes(1, environments=2)
     pool.reset(0, Start(0, 10_000))
     pool.reset(1, Start(0, 10_001))
-    with pytest.raises(RuntimeError, match="still owes"):
+    with pytest.raises(RuntimeError, match="has not answered"):
         pool.reset(1, Start(0, 10_001))
 
 
@@ -234,7 +234,7 @@ def test_plain_environments_share_a_worker_and_nothing_else() -> None:
 def test_images_of_another_size_than_the_contracts_are_refused() -> None:
     pool = ProcessPool(BLANK, "object", NoOptions(), 1)
     pool.reset(0, Start(0, 0))
-    with pytest.raises(EnvironmentFailure, match=r"the contract says images .*48, 48.* 4, 3"):
+    with pytest.raises(EnvironmentFailure, match=r"the contract declares images .*48, 48.* 4, 3"):
         pool.wait()
     pool.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vla_rl_bench.rollout.routing import best_pair
+from vla_rl_bench.rollout.pool import best_pair
 
 
 def test_a_held_task_comes_first() -> None:

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from vla_rl_bench.rollout.shared_images import NO_MEMORY, SharedImages, open_memory, try_slab
+from vla_rl_bench.rollout.shared_images import NO_MEMORY, SharedImages, map_shared_images, open_memory
 from vla_rl_bench.types import ImageSpec, Observation
 
 CAMERAS = (ImageSpec("front", 4, 6), ImageSpec("wrist", 2, 2))
@@ -57,5 +57,5 @@ def test_an_environment_without_cameras_needs_no_memory() -> None:
 
 
 def test_without_memory_there_is_no_slab() -> None:
-    assert try_slab(NO_MEMORY, CAMERAS, 1) is None
-    assert try_slab(os.open(os.devnull, os.O_RDWR), CAMERAS, 1) is None
+    assert map_shared_images(NO_MEMORY, CAMERAS, 1) is None
+    assert map_shared_images(os.open(os.devnull, os.O_RDWR), CAMERAS, 1) is None

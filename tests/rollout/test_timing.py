@@ -58,8 +58,8 @@ def spans_of(pool: Pool, policy: Any) -> dict[str, set[str]]:
         pass
     end = clock.spans.pop().end
     lanes: dict[str, set[str]] = {}
-    for lane in {span.lane for span in clock.spans}:
-        spans = sorted((span for span in clock.spans if span.lane == lane), key=lambda span: span.start)
+    for lane in {span.process for span in clock.spans}:
+        spans = sorted((span for span in clock.spans if span.process == lane), key=lambda span: span.start)
         assert all(0 <= span.start <= span.end <= end for span in spans)
         assert all(one.end <= other.start + 1e-6 for one, other in pairwise(spans))
         lanes[lane] = {span.activity for span in spans}

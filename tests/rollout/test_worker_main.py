@@ -52,6 +52,6 @@ def test_it_plays_the_episode_that_this_one_plays(bare: str, monkeypatch: pytest
 
 def test_what_is_borrowed_is_ours_and_the_plugins_and_from_where_this_process_has_it() -> None:
     here = str(Path(vla_rl_bench.__file__).parent)
-    assert worker_main.packages("vla_rl_bench.builtin.tabletop:make") == {"vla_rl_bench": here}
-    assert worker_main.packages("nowhere.to_be:found") == {"vla_rl_bench": here}
-    assert set(worker_main.packages("tests.rollout:make")) == {"vla_rl_bench", "tests"}
+    assert worker_main.host_packages("vla_rl_bench.builtin.tabletop:make") == {"vla_rl_bench": here}
+    assert worker_main.host_packages("nowhere.to_be:found") == {"vla_rl_bench": here}
+    assert set(worker_main.host_packages("tests.rollout:make")) == {"vla_rl_bench", "tests"}

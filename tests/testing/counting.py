@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.rollout.slots import step_chunk
+from vla_rl_bench.rollout.worker import step_chunk
 from vla_rl_bench.types import (
     ActionSpec,
     ChunkResult,

@@ -14,7 +14,7 @@ from tests.testing import counting
 from tests.testing.counting import Counter
 from vla_rl_bench.builtin import plugin
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
-from vla_rl_bench.rollout.slots import SlotEnvironments
+from vla_rl_bench.rollout.worker import SlotEnvironments
 from vla_rl_bench.testing import EnvironmentContract
 from vla_rl_bench.types import FloatArray, Start
 

@@ -43,13 +43,15 @@ def lanes(spans: Sequence[Span]) -> list[str]:
         number = lane.rpartition(" ")[2]
         return lane != TRAINER, int(number) if number.isdigit() else 0, lane
 
-    return sorted({span.lane for span in spans}, key=place)
+    return sorted({span.process for span in spans}, key=place)
 
 
 def bars(spans: Sequence[Span], lane: str, activity: str) -> list[tuple[float, float]]:
     """(start, length) in seconds of what a lane did, in order; what overlaps or touches is one bar."""
     found: list[tuple[float, float]] = []
-    for span in sorted((one for one in spans if (one.lane, one.activity) == (lane, activity)), key=lambda s: s.start):
+    for span in sorted(
+        (one for one in spans if (one.process, one.activity) == (lane, activity)), key=lambda s: s.start
+    ):
         if found and span.start <= sum(found[-1]):
             start = found[-1][0]
             found[-1] = (start, max(sum(found[-1]), span.end) - start)

@@ -1,72 +1,165 @@
-"""Continuous batching: whichever observations are ready join the next forward; a free slot starts the next episode.
+"""Continuous batching of episodes: any observations that are ready share the next policy forward.
 
-There are no waves and no barriers.  An episode's random numbers are keyed by what the episode is, so which slot plays
-it, and when, changes nothing.
+There are no waves and no barriers: a slot whose episode has ended starts the next one at once.  An episode's random
+numbers are keyed by the episode itself, so the slot that plays it and the time when it is played change nothing.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vla_rl_bench import seeding
-from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.invariance import require_row_invariance
-from vla_rl_bench.rollout.openings import FirstObservationCache
-from vla_rl_bench.rollout.playing import Episode, EpisodeRecorder, PendingObservation
-from vla_rl_bench.rollout.pool import Pool, SlotResult
-from vla_rl_bench.rollout.routing import best_pair
+from vla_rl_bench.rollout.actor import ActionBatch, Actor, require_row_invariance
+from vla_rl_bench.rollout.pool import Pool, SlotResult, best_pair
 from vla_rl_bench.rollout.timing import TRAINER, SpanRecorder
-from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageArray, Observation, Start, Trajectory
+from vla_rl_bench.types import FloatArray, ImageArray, Observation, Start, Trajectory
 
-__all__ = ["Episode", "film", "roll_out", "spec_summary"]
+LOOKAHEAD = 32  # waiting episodes to choose from: a few groups of eight
 
-AHEAD = 32  # waiting episodes to choose from: some groups of eight
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode to play."""
+
+    start: Start
+    rollout: int = 0  # index in its group
+    key: tuple[int | str, ...] = ()  # of its random numbers
+    group: int = 0  # index of its group in the iteration
+
+
+@dataclass
+class EpisodeRecorder:
+    """The record of an episode while it is played."""
+
+    episode: Episode
+    uniforms: FloatArray | None  # float32 [chunks, K*D] for the longest episode possible; None if greedy
+    observations: list[Observation] = field(default_factory=list)
+    tokens: list[NDArray[np.int16]] = field(default_factory=list)
+    logprobs: list[FloatArray] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+
+    def append(self, observation: Observation, actions: ActionBatch, row: int) -> None:
+        """Record a chunk's observation (single, not shared with the environment) and its tokens."""
+        self.observations.append(observation)
+        self.tokens.append(actions.tokens[row])
+        self.logprobs.append(actions.logprobs[row])
+
+    def trajectory(self, *, success: bool, complete: bool, keep: bool) -> Trajectory:
+        """Make the trajectory; without ``keep`` it has the outcome and the steps alone."""
+        empty = np.zeros((0, 0), np.float32)
+        return Trajectory(
+            self.episode.start,
+            self.episode.rollout,
+            Observation.stack(self.observations) if keep else Observation({}, empty),
+            np.stack(self.tokens) if keep else empty.astype(np.int16),
+            np.stack(self.logprobs) if keep else empty,
+            np.array(self.steps, np.int64),
+            success,
+            tuple(self.events),
+            complete,
+        )
+
+
+@dataclass(frozen=True)
+class PendingObservation:
+    """An observation that waits for the policy's next chunk.  Its images may be the environment's own memory."""
+
+    slot: int
+    recorder: EpisodeRecorder
+    observation: Observation
+
+    @property
+    def start(self) -> Start:
+        return self.recorder.episode.start
+
+    @property
+    def is_first(self) -> bool:
+        """True if the episode has just begun."""
+        return not self.recorder.steps
+
+
+class FirstObservationCache:
+    """Logits of first observations by start: the members of a group begin alike, so one forward serves them all.
+
+    Valid as long as the policy's weights do not change.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """Keep up to `capacity` starts, dropping the oldest; 0 disables the cache."""
+        self._capacity = capacity
+        self._entries: OrderedDict[Start, tuple[Observation, Tensor]] = OrderedDict()
+
+    @property
+    def enabled(self) -> bool:
+        return self._capacity > 0
+
+    def find(self, start: Start, observation: Observation) -> Tensor | None:
+        """Logits ``[1, K*D, bins]`` of exactly this observation, byte for byte, if it has been forwarded."""
+        cached, logits = self._entries.get(start, (None, None))
+        return logits if cached is not None and _equal_bytes(cached, observation) else None
+
+    def add(self, start: Start, observation: Observation, logits: Tensor) -> None:
+        """Keep the observation, which the caller must not change afterwards, and a copy of its logits."""
+        if not self.enabled:
+            return
+        self._entries[start] = observation, logits.clone()
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+
+def _equal_bytes(a: Observation, b: Observation) -> bool:
+    return np.array_equal(a.proprio, b.proprio) and all(
+        np.array_equal(image, b.images[name]) for name, image in a.images.items()
+    )
 
 
 class EpisodeScheduler:
-    """The slots of a pool, the episodes on them, and the actor that plays them."""
+    """Play episodes on the slots of a pool with an actor."""
 
     def __init__(self, pool: Pool, actor: Actor, needed: Callable[[Episode], bool], keep: bool) -> None:
         self.pool, self.actor, self.needed, self.keep = pool, actor, needed, keep
-        self.playing: dict[int, EpisodeRecorder] = {}
-        self.free = list(reversed(range(pool.slots)))
+        self.recorders: dict[int, EpisodeRecorder] = {}  # by slot
+        self.free_slots = list(reversed(range(pool.slots)))
         self.waiting: deque[Episode] = deque()
         self.instructions = [task.instruction for task in pool.contract.tasks]
         self.rows = pool.forward_rows if pool.deterministic else None
         # in process a forward's shape follows from the episodes, and leaving a row out would change the others' bits
-        reuse = actor.one_forward and (pool.forward_rows is not None or not pool.deterministic)
-        self.openings = FirstObservationCache(2 * pool.slots + 8 if reuse else 0)
+        reuse = not actor.is_autoregressive and not (pool.in_process and pool.deterministic)
+        self.first_observations = FirstObservationCache(2 * pool.slots + 8 if reuse else 0)
 
     def start_episodes(self, next_episode: Callable[[], Episode | None]) -> None:
-        """Give free slots episodes until one or the other is used up."""
-        ahead = 1 if self.pool.held is None else AHEAD
-        while self.free:
+        """Start episodes until no slot is free or no episode is left."""
+        lookahead = 1 if self.pool.in_process else LOOKAHEAD
+        while self.free_slots:
             self.waiting = deque(filter(self.needed, self.waiting))
-            while len(self.waiting) < ahead and (episode := next_episode()) is not None:
+            while len(self.waiting) < lookahead and (episode := next_episode()) is not None:
                 self.waiting.append(episode)
             if not self.waiting:
                 return
-            self._start_one()
+            self._start_episode()
 
-    def _start_one(self) -> None:
-        place, slot = 0, self.free[-1]
-        if self.pool.held is not None:
+    def _start_episode(self) -> None:
+        index, slot = 0, self.free_slots[-1]
+        if not self.pool.in_process:
             tasks = [episode.start.task for episode in self.waiting]
-            place, slot = best_pair(tasks, self.free[::-1], self.pool.held)
-        episode = self.waiting[place]
-        del self.waiting[place]
-        self.free.remove(slot)
-        self.playing[slot] = EpisodeRecorder(episode, self._uniforms(episode))
+            index, slot = best_pair(tasks, self.free_slots[::-1], self.pool.tasks_by_slot)
+        episode = self.waiting[index]
+        del self.waiting[index]
+        self.free_slots.remove(slot)
+        self.recorders[slot] = EpisodeRecorder(episode, self._uniforms(episode))
         self.pool.reset(slot, episode.start)
 
     def _uniforms(self, episode: Episode) -> FloatArray | None:
-        """float32 ``[chunks, K*D]`` for the longest episode possible; None when greedy."""
+        """Draw float32 ``[chunks, K*D]`` for the longest episode possible; None if greedy."""
         if self.actor.temperature is None:
             return None
         limit = self.pool.contract.tasks[episode.start.task].step_limit
@@ -74,87 +167,98 @@ class EpisodeScheduler:
         return seeding.generator(*episode.key).random((chunks, self.actor.tokens), dtype=np.float32)
 
     def advance(self) -> list[tuple[Episode, Trajectory]]:
-        """Wait, record, forward, send.  -> the episodes that ended."""
-        ready = self.pool.wait()
-        ended = [done for answer in ready if (done := self._record(answer)) is not None]
-        waiting = [
-            PendingObservation(answer.slot, self.playing[answer.slot], answer.observation)
-            for answer in ready
-            if answer.slot in self.playing and answer.observation is not None
+        """Wait for slots, record their results, forward and send actions; return the episodes that ended."""
+        results = self.pool.wait()
+        ended = [done for result in results if (done := self._record(result)) is not None]
+        pending = [
+            PendingObservation(result.slot, self.recorders[result.slot], result.observation)
+            for result in results
+            if result.slot in self.recorders and result.observation is not None
         ]
-        while waiting:
-            waiting = self._answer(waiting)
+        while pending:
+            pending = self._act_on(pending)
         return ended
 
     def _record(self, answer: SlotResult) -> tuple[Episode, Trajectory] | None:
-        """-> the episode if it has ended, or if nobody needs it any more."""
-        playing, result = self.playing[answer.slot], answer.result
+        """Record a slot's result; return the episode if it has ended or is no longer needed."""
+        recorder, result = self.recorders[answer.slot], answer.result
         if result is not None:
-            playing.steps.append(result.steps)
-            playing.events.extend(result.events)
+            recorder.steps.append(result.steps)
+            recorder.events.extend(result.events)
         done = result is not None and result.done
-        if not done and self.needed(playing.episode):
+        if not done and self.needed(recorder.episode):
             return None
-        del self.playing[answer.slot]
-        self.free.append(answer.slot)
+        del self.recorders[answer.slot]
+        self.free_slots.append(answer.slot)
         success = result is not None and result.success
-        return playing.episode, playing.trajectory(success, keep=self.keep and done)
+        return recorder.episode, recorder.trajectory(success=success, complete=done, keep=self.keep and done)
 
-    def _answer(self, waiting: Sequence[PendingObservation]) -> list[PendingObservation]:
-        """WorkerReply what has been forwarded before, then as many as share a forward -> the rest."""
-        most = self.pool.forward_rows or len(waiting)
+    def _act_on(self, pending: Sequence[PendingObservation]) -> list[PendingObservation]:
+        """Answer cached first observations, then as many others as share a forward; return the rest."""
+        max_rows = self.pool.forward_rows or len(pending)
         batch: list[PendingObservation] = []
         rest: list[PendingObservation] = []
-        for one in waiting:
-            if self._reuse(one):
+        for item in pending:
+            if self._act_from_cache(item):
                 continue
-            twin = self.openings.on and one.opening and any(it.opening and it.start == one.start for it in batch)
-            (rest if twin or len(batch) == most else batch).append(one)
+            same_start_in_batch = (
+                self.first_observations.enabled
+                and item.is_first
+                and any(member.is_first and member.start == item.start for member in batch)
+            )
+            (rest if same_start_in_batch or len(batch) == max_rows else batch).append(item)
         if batch:
             self._forward(batch)
         return rest
 
-    def _reuse(self, one: PendingObservation) -> bool:
-        """WorkerReply an observation that the group's first member had, with the logits of then."""
-        logits = self.openings.find(one.start, one.observation) if one.opening else None
+    def _act_from_cache(self, pending: PendingObservation) -> bool:
+        """Answer with the logits of the group's first member if its first observation was the same."""
+        logits = self.first_observations.find(pending.start, pending.observation) if pending.is_first else None
         if logits is None:
             return False
         self.actor.reused += 1
-        self._send([one], Observation.stack([one.observation]), logits)
+        self._send([pending], Observation.stack([pending.observation]), logits)
         return True
 
     def _forward(self, batch: Sequence[PendingObservation]) -> None:
-        """One forward for all of them; their observations are copied here, once."""
-        observations = Observation.stack([one.observation for one in batch])
-        told = [self.instructions[one.start.task] for one in batch]
+        """Run one policy forward for the batch, whose observations are copied here, once."""
+        observations = Observation.stack([pending.observation for pending in batch])
+        instructions = [self.instructions[pending.start.task] for pending in batch]
         if self.rows is not None and self.rows > 1:
-            require_row_invariance(self.actor.policy, observations[0], [told[0], *self.instructions], self.rows)
-        if not self.actor.one_forward:
-            self._send(batch, observations, told)
+            candidates = [instructions[0], *self.instructions]
+            require_row_invariance(self.actor.policy, observations[0], candidates, self.rows)
+        if self.actor.is_autoregressive:
+            self._send(batch, observations, instructions)
             return
         with self.pool.clock.measure(TRAINER, "policy"):
-            logits = self.actor.look(observations, told, self.rows)
-        for row, one in enumerate(batch):
-            if one.opening:
-                self.openings.add(one.start, observations[row], logits[row : row + 1])
+            logits = self.actor.compute_logits(observations, instructions, self.rows)
+        for row, pending in enumerate(batch):
+            if pending.is_first:
+                self.first_observations.add(pending.start, observations[row], logits[row : row + 1])
         self._send(batch, observations, logits)
 
-    def _send(self, batch: Sequence[PendingObservation], observations: Observation, known: Tensor | list[str]) -> None:
-        """Choose, and let the environments act.  known: logits, or instructions where the forward is yet to come."""
+    def _send(
+        self,
+        batch: Sequence[PendingObservation],
+        observations: Observation,
+        logits_or_instructions: Tensor | list[str],
+    ) -> None:
+        """Sample actions and send them to the slots; instructions mean that the forward is still to come."""
         uniforms = self._next_uniforms(batch)
         with self.pool.clock.measure(TRAINER, "policy"):
-            if isinstance(known, Tensor):
-                decisions = self.actor.choose(known, uniforms, self.rows)
+            if isinstance(logits_or_instructions, Tensor):
+                actions = self.actor.sample(logits_or_instructions, uniforms, self.rows)
             else:
-                decisions = self.actor.act(observations, known, uniforms, self.rows)
-        for row, one in enumerate(batch):
+                actions = self.actor.act(observations, logits_or_instructions, uniforms, self.rows)
+        for row, pending in enumerate(batch):
             if self.keep:
-                one.playing.remember(observations[row], decisions, row)
-            self.pool.step(one.slot, decisions.actions[row])
+                pending.recorder.append(observations[row], actions, row)
+            self.pool.step(pending.slot, actions.actions[row])
 
     def _next_uniforms(self, batch: Sequence[PendingObservation]) -> FloatArray | None:
-        found = [one.playing.uniforms[len(one.playing.steps)] for one in batch if one.playing.uniforms is not None]
-        return np.stack(found) if found else None
+        recorders = [pending.recorder for pending in batch]
+        rows = [recorder.uniforms[len(recorder.steps)] for recorder in recorders if recorder.uniforms is not None]
+        return np.stack(rows) if rows else None
 
 
 def roll_out(
@@ -166,28 +270,29 @@ def roll_out(
     needed: Callable[[Episode], bool] = lambda episode: True,
     clock: SpanRecorder | None = None,
 ) -> Iterator[tuple[Episode, Trajectory]]:
-    """Play episodes as `next_episode` hands them out; yield each as it ends.
+    """Play the episodes that `next_episode` returns; yield each as it ends.
 
-    next_episode: None means nothing for now; it is asked again whenever an episode has ended.  Worker processes choose
-    among the next few episodes, so it may be asked before a slot is free.  The iterator stops when nothing is being
-    played and nothing is left to play.
-    keep: record observations, tokens and log-probs (training); else only outcomes (evaluation).
-    needed: asked again and again; an episode for which it turns false is dropped, if it waits, or cut short and yielded
-    with its steps alone.
-    clock: gets the spans of policy and transfer, and of the workers.
+    The iterator stops when nothing is being played and nothing is left to play.
+
+    Args:
+        next_episode: Returns the next episode, or None if there is none for now; called again whenever an episode has
+            ended.  With worker processes it may be called before a slot is free: they choose among the next few.
+        keep: Record observations, tokens and log-probs (for training) instead of outcomes alone (for evaluation).
+        needed: Called repeatedly; an episode for which it becomes false is dropped if it waits, or is cut short and
+            yielded with its steps alone (``Trajectory.complete`` is false).
+        clock: Records the spans of policy, transfer and workers.
     """
-    stage = EpisodeScheduler(pool, actor, needed, keep)
-    with _cores_for_workers(pool), _told(pool, clock):
+    scheduler = EpisodeScheduler(pool, actor, needed, keep)
+    with _one_policy_thread(pool), _recording_spans(pool, clock):
         while True:
-            stage.start_episodes(next_episode)
-            if not stage.playing:
+            scheduler.start_episodes(next_episode)
+            if not scheduler.recorders:
                 return
-            yield from stage.advance()
+            yield from scheduler.advance()
 
 
 @contextmanager
-def _told(pool: Pool, clock: SpanRecorder | None) -> Iterator[None]:
-    """The pool, for a while, with this clock."""
+def _recording_spans(pool: Pool, clock: SpanRecorder | None) -> Iterator[None]:
     before, pool.clock = pool.clock, clock or pool.clock
     try:
         yield
@@ -196,10 +301,10 @@ def _told(pool: Pool, clock: SpanRecorder | None) -> Iterator[None]:
 
 
 @contextmanager
-def _cores_for_workers(pool: Pool) -> Iterator[None]:
-    """While environment processes work, the policy uses one thread: spinning threads would take their cores."""
+def _one_policy_thread(pool: Pool) -> Iterator[None]:
+    """Give the policy one thread while worker processes run: spinning threads would take their cores."""
     threads = torch.get_num_threads()
-    if pool.forward_rows is not None:
+    if not pool.in_process:
         torch.set_num_threads(1)
     try:
         yield
@@ -208,7 +313,11 @@ def _cores_for_workers(pool: Pool) -> Iterator[None]:
 
 
 def film(pool: Pool, actor: Actor, start: Start) -> tuple[list[ImageArray], bool]:
-    """Play one greedy episode step by step on slot 0 -> frames uint8 ``[H, W, 3]``, the start included, and success."""
+    """Play one greedy episode step by step on slot 0.
+
+    Returns:
+        Frames uint8 ``[H, W, 3]``, the first one before any action, and the success.
+    """
     pool.reset(0, start)
     observation = pool.wait()[0].observation
     frames = [pool.film(0)]
@@ -223,20 +332,4 @@ def film(pool: Pool, actor: Actor, start: Start) -> tuple[list[ImageArray], bool
             if answer.result is not None and answer.result.done:
                 return frames, answer.result.success
         observation = answer.observation
-    raise RuntimeError("an episode ended without saying so")
-
-
-def spec_summary(contract: EnvironmentSpec) -> dict[str, object]:
-    """What a run records of its environment."""
-    return {
-        "name": contract.name,
-        "suite": contract.suite,
-        "protocol": contract.protocol,
-        "comparable": contract.comparable,
-        "tasks": [{"name": t.name, "instruction": t.instruction, "step_limit": t.step_limit} for t in contract.tasks],
-        "splits": {name: list(bounds) for name, bounds in contract.splits.items()},
-        "versions": dict(contract.versions),
-        "action": list(contract.action.names),
-        "gripper": contract.action.gripper,
-        "rotation": contract.action.rotation,
-    }
+    raise RuntimeError("an episode ended without a result that is done")

@@ -1,6 +1,6 @@
-"""Images in memory that two processes share: one slab a worker, a place for every camera of every slot.
+"""Images in memory that two processes share: per worker one block, with a place for every camera of every slot.
 
-The memory has no name: both sides hold a file descriptor, so nothing can be left behind, however either of them ends.
+The memory has no name: both sides hold a file descriptor, so nothing is left behind, however they end.
 Standard library and NumPy only: a worker imports this, in whatever interpreter it runs.
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 
 from vla_rl_bench.types import ImageArray, ImageSpec, Observation
 
-NO_MEMORY = -1  # in place of a file descriptor: images travel in the messages
+NO_MEMORY = -1  # instead of a file descriptor: images are sent in the messages
 
 
 def open_memory() -> int:
-    """A descriptor of empty anonymous memory, for `SharedImages` in this process and in a child; or `NO_MEMORY`."""
+    """Open empty anonymous memory for `SharedImages` in this process and a child; `NO_MEMORY` if there is none."""
     with contextlib.suppress(OSError, AttributeError):
         return os.memfd_create("vla-rl-bench-images")
     with contextlib.suppress(OSError), tempfile.TemporaryFile() as file:  # a nameless file is shared as well
@@ -29,21 +29,21 @@ def open_memory() -> int:
 
 
 class SharedImages:
-    """A place for the images of each slot.  `put` on one side, `get` on the other."""
+    """Shared memory for the images of each slot: the worker calls `put`, the trainer `get`."""
 
     def __init__(self, memory: int, cameras: Sequence[ImageSpec], slots: int) -> None:
-        """memory: a descriptor of `open_memory`; closed here, when it has been mapped."""
+        """Map `memory`, a descriptor of `open_memory`, which is closed here."""
         self._places: list[dict[str, ImageArray]] = [{} for _ in range(slots)]
         shapes = [(camera.name, (camera.height, camera.width, 3)) for camera in cameras]
         size = slots * sum(int(np.prod(shape)) for _, shape in shapes)
         try:
             if size:
                 _reserve(memory, size)
-                self._lay_out(mmap.mmap(memory, size), shapes)
+                self._divide(mmap.mmap(memory, size), shapes)
         finally:
             os.close(memory)
 
-    def _lay_out(self, mapped: mmap.mmap, shapes: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    def _divide(self, mapped: mmap.mmap, shapes: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
         first = 0
         for places in self._places:
             for name, shape in shapes:
@@ -52,21 +52,23 @@ class SharedImages:
                 first += length
 
     def put(self, slot: int, observation: Observation) -> Observation:
-        """Write the slot's images -> the observation without them."""
+        """Write the images of a slot; return the observation without them."""
         places = self._places[slot]
         if _shapes(observation.images) != _shapes(places):
-            raise ValueError(f"the contract says images {_shapes(places)}, and {_shapes(observation.images)} were seen")
+            raise ValueError(
+                f"the contract declares images {_shapes(places)}; the observation has {_shapes(observation.images)}"
+            )
         for name, image in observation.images.items():
             places[name][...] = image
         return Observation({}, observation.proprio)
 
     def get(self, slot: int, observation: Observation) -> Observation:
-        """The observation with the slot's images, which the slot's next `put` overwrites."""
+        """Return the observation with the slot's images, which the slot's next `put` overwrites."""
         return Observation(self._places[slot], observation.proprio)
 
 
 def _reserve(memory: int, size: int) -> None:
-    """Make the memory `size` bytes long; OSError where there is not so much."""
+    """Make the memory `size` bytes long; raise OSError if there is not enough."""
     if os.fstat(memory).st_size < size:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(memory, 0, size)
@@ -78,8 +80,8 @@ def _shapes(images: Mapping[str, ImageArray]) -> dict[str, str]:
     return {name: f"{image.dtype}{list(image.shape)}" for name, image in sorted(images.items())}
 
 
-def try_slab(memory: int, cameras: Sequence[ImageSpec], slots: int) -> SharedImages | None:
-    """A slab, or None where the memory cannot be had."""
+def map_shared_images(memory: int, cameras: Sequence[ImageSpec], slots: int) -> SharedImages | None:
+    """Map `memory` as shared images; None if there is not enough memory."""
     if memory == NO_MEMORY:
         return None
     try:

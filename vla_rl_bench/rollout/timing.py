@@ -1,4 +1,4 @@
-"""Where time goes: spans on a common clock, wall and CPU seconds by activity.  Standard library only.
+"""Spans on a common clock; wall and CPU seconds by activity.  Standard library only.
 
 Readings are those of ``time.perf_counter``, which all processes of a machine share on Linux and macOS.
 """
@@ -11,42 +11,42 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-TRAINER = "trainer"  # the lane of the process that holds the policy; the others are `worker 0`, `worker 1`, ...
-_ORDER = ("reset", "stepping", "rendering")  # in which the parts of one call are drawn
+TRAINER = "trainer"  # the process that holds the policy; the others are `worker 0`, `worker 1`, ...
+_ORDER = ("reset", "stepping", "rendering")  # order of the parts of one call
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that a lane did.  start, end: seconds since the clock's creation."""
+    """An activity of a process."""
 
-    lane: str
+    process: str
     activity: str
-    start: float
+    start: float  # seconds since the recorder's creation
     end: float
 
 
 class SpanRecorder:
-    """Records spans.  on: False records nothing, at next to no cost."""
+    """Record of spans; with ``on=False`` it records nothing, at next to no cost."""
 
     def __init__(self, on: bool = True) -> None:
         self.on = on
         self.spans: list[Span] = []
-        self._began = time.perf_counter()
+        self._start = time.perf_counter()
 
-    def add(self, lane: str, activity: str, start: float, end: float) -> None:
-        """start, end: readings of ``time.perf_counter``, of any process of this machine."""
+    def add(self, process: str, activity: str, start: float, end: float) -> None:
+        """Add a span from readings of ``time.perf_counter`` of any process of this machine."""
         if self.on:
-            self.spans.append(Span(lane, activity, start - self._began, end - self._began))
+            self.spans.append(Span(process, activity, start - self._start, end - self._start))
 
     @contextmanager
-    def measure(self, lane: str, activity: str) -> Iterator[None]:
-        """What the body does, as a span."""
+    def measure(self, process: str, activity: str) -> Iterator[None]:
+        """Record the body as a span."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.add(lane, activity, start, time.perf_counter())
+            self.add(process, activity, start, time.perf_counter())
 
 
 class _Timed(Protocol):
@@ -55,9 +55,9 @@ class _Timed(Protocol):
 
 
 class ActivityTimer:
-    """Watches an environment's calls: adds ``cpu:<activity>`` to its wall seconds by activity.
+    """Timer of an environment's calls: adds ``cpu:<activity>`` to its wall seconds by activity.
 
-    A call's CPU seconds (of the whole process) are shared out by the wall seconds of what happened in it.
+    A call's CPU seconds (of the whole process) are divided in proportion to the wall seconds of its activities.
     """
 
     def __init__(self, environment: _Timed) -> None:
@@ -70,7 +70,7 @@ class ActivityTimer:
         return dict(self._environment.seconds) | self._cpu
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> tuple[_T, tuple[tuple[str, float, float], ...]]:
-        """The function's result, and what happened in it as (activity, start, end), laid end to end."""
+        """Call the function; return its result and its activities as (activity, start, end), placed end to end."""
         before, started, cpu = dict(self._environment.seconds), time.perf_counter(), time.process_time()
         result = function(*arguments)
         cpu = time.process_time() - cpu
@@ -87,6 +87,6 @@ class ActivityTimer:
 
 
 def _difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """What has grown, and by how much."""
+    """Entries that have grown, and by how much."""
     grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
     return {name: value for name, value in grown.items() if value > 0}

@@ -1,7 +1,6 @@
-"""An environment process: builds one environment and serves its slots over a socket until the socket closes.
+"""Environment process: build one environment and serve its slots over a socket until the socket closes.
 
-Runs under any interpreter that has NumPy and the environment's plugin:
-``python -m vla_rl_bench.rollout.worker SOCKET MEMORY``, two inherited file descriptors.
+Started through `vla_rl_bench.rollout.worker_main`, under any interpreter that has NumPy and the environment's plugin.
 Imports the standard library, NumPy and the plugin; never torch.
 """
 
@@ -12,9 +11,11 @@ import ctypes
 import os
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,31 +23,130 @@ import numpy as np
 
 from vla_rl_bench.entries import load
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.interfaces import BatchedEnvironment
-from vla_rl_bench.rollout.messages import WorkerReply
-from vla_rl_bench.rollout.shared_images import SharedImages, try_slab
-from vla_rl_bench.rollout.slots import SlotEnvironments
+from vla_rl_bench.interfaces import BatchedEnvironment, Environment
+from vla_rl_bench.rollout.shared_images import SharedImages, map_shared_images
 from vla_rl_bench.rollout.timing import ActivityTimer
-from vla_rl_bench.types import ChunkResult, Observation
+from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, ImageArray, Observation, Start
+
+
+class Status(Enum):
+    """Outcome of a request to a worker."""
+
+    OK = "ok"
+    USER_ERROR = "user error"  # the reply's value is the message
+    CRASH = "crash"  # the reply's value is the traceback
+
+
+@dataclass(frozen=True)
+class WorkerReply:
+    """A worker's answer to one request."""
+
+    status: Status
+    slot: int
+    value: Any
+    seconds: dict[str, float] = field(default_factory=dict)  # wall and CPU seconds by activity so far
+    # what this request did, as (activity, start, end) in readings of ``time.perf_counter``
+    spans: tuple[tuple[str, float, float], ...] = ()
+
+
+def step_chunk(environment: Environment, actions: FloatArray) -> ChunkResult:
+    """Execute a chunk of actions, float32 ``[K, D]``, as single steps of a gymnasium environment."""
+    events: list[str] = []
+    for taken, action in enumerate(actions, start=1):
+        observation, _, terminated, truncated, info = environment.step(action)
+        events.extend(info.get("events", ()))
+        if terminated or truncated:
+            return ChunkResult(None, taken, bool(terminated), True, tuple(events))
+    return ChunkResult(observation, len(actions), False, False, tuple(events))
+
+
+class SlotEnvironments:
+    """A `BatchedEnvironment` made of one plain environment per slot, each built when its slot is first used."""
+
+    def __init__(self, build: Callable[[], Environment], slots: int) -> None:
+        self._build = build
+        self._first = build()
+        self._environments: dict[int, Environment] = {0: self._first}
+        self._own_seconds: dict[str, float] = {}
+        self._last_observations: dict[int, Observation] = {}  # by slot, for films
+        self.slots = slots
+        self.contract: EnvironmentSpec = self._first.contract
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by activity, summed over the slots; environments without ``seconds`` are timed here."""
+        total = dict(self._own_seconds)
+        for environment in self._environments.values():
+            for name, value in getattr(environment, "seconds", {}).items():
+                total[name] = total.get(name, 0.0) + value
+        return total
+
+    def _environment(self, slot: int) -> Environment:
+        if slot not in self._environments:
+            self._environments[slot] = self._build()
+        return self._environments[slot]
+
+    def _add_seconds(self, environment: Environment, activity: str, started: float) -> None:
+        if not hasattr(environment, "seconds"):
+            self._own_seconds[activity] = self._own_seconds.get(activity, 0.0) + time.perf_counter() - started
+
+    def reset_slots(self, slots: Sequence[int], starts: Sequence[Start]) -> Observation:
+        observations = []
+        for slot, start in zip(slots, starts, strict=True):
+            environment, started = self._environment(slot), time.perf_counter()
+            observations.append(environment.reset(options={"start": start})[0])
+            self._add_seconds(environment, "reset", started)
+            self._last_observations[slot] = observations[-1]
+        return Observation.stack(observations)
+
+    def step_slots(self, slots: Sequence[int], actions: FloatArray) -> list[ChunkResult]:
+        results = []
+        for slot, chunk in zip(slots, actions, strict=True):
+            environment, started = self._environment(slot), time.perf_counter()
+            own_step_chunk = getattr(environment, "step_chunk", None)
+            results.append(own_step_chunk(chunk) if own_step_chunk else step_chunk(environment, chunk))
+            self._add_seconds(environment, "stepping", started)
+            self._last_observations[slot] = results[-1].observation or self._last_observations[slot]
+        return results
+
+    def demonstrate_many(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
+        demonstrate = getattr(self._first, "demonstrate", None)
+        if demonstrate is None:
+            raise UserError(
+                f"environment `{self.contract.name}` has no expert: it defines no `demonstrate`, and an arm of the "
+                "suite asks for `demonstrations`. Leave them out, or add `demonstrate` to the environment."
+            )
+        return [demonstrate(start, seed) for start in starts]
+
+    def film_slot(self, slot: int) -> ImageArray:
+        environment = self._environment(slot)
+        film = getattr(environment, "film", None)
+        if film is None:
+            return next(iter(self._last_observations[slot].images.values()))
+        return film()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        for environment in self._environments.values():
+            environment.close()
 
 
 def build(make: str, suite: str, options: Any, slots: int, batched: bool) -> BatchedEnvironment:
-    """The environment as slots.  make: ``"module:function"`` of an `EnvironmentEntry`."""
+    """Build an environment with slots; `make` is the ``"module:function"`` of an `EnvironmentEntry`."""
     function: Callable[..., Any] = load(make)
     if batched:
         return function(suite, options, slots)  # type: ignore[no-any-return]
     return SlotEnvironments(lambda: function(suite, options, 1), slots)
 
 
-def die_with_parent() -> None:
+def kill_when_parent_exits() -> None:
     """Ask Linux to kill this process when its parent ends, however it ends."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def perform(environment: BatchedEnvironment, name: str, slot: int, argument: Any) -> Any:
-    """Do what is asked.  The requests are those of `vla_rl_bench.rollout.pool.ProcessPool`."""
+def handle_request(environment: BatchedEnvironment, name: str, slot: int, argument: Any) -> Any:
+    """Handle one request of `vla_rl_bench.rollout.pool.ProcessPool`."""
     if name == "reset":
         return environment.reset_slots([slot], [argument])[0]
     if name == "step":
@@ -59,53 +159,50 @@ def perform(environment: BatchedEnvironment, name: str, slot: int, argument: Any
     raise ValueError(f"unknown request {name!r}")
 
 
-def _share(slab: SharedImages | None, slot: int, value: Any) -> Any:
-    """The answer with its images left in shared memory, where there is some."""
-    if slab is None:
+def _move_images(images: SharedImages | None, slot: int, value: Any) -> Any:
+    """Move the images of an answer to shared memory, if there is any."""
+    if images is None:
         return value
     if isinstance(value, Observation):
-        return slab.put(slot, value)
+        return images.put(slot, value)
     if isinstance(value, ChunkResult) and value.observation is not None:
-        return replace(value, observation=slab.put(slot, value.observation))
+        return replace(value, observation=images.put(slot, value.observation))
     return value
 
 
 def serve(connection: Connection, memory: int) -> None:
-    """Build what the first message asks for, then answer requests one after the other.
+    """Build the environment that the first message describes, then answer requests one after the other.
 
-    A request is ``(name, slot, argument)``; several slots' requests may wait in the socket.  The first answer is the
-    contract and whether images come through `memory`.
+    A request is ``(name, slot, argument)``; requests of several slots may wait in the socket.  The first reply holds
+    the environment's contract and whether images come through `memory`.
     """
     environment = build(*connection.recv())
-    slab = try_slab(memory, environment.contract.images, environment.slots)
-    connection.send(WorkerReply(True, 0, (environment.contract, slab is not None)))
-    meter = ActivityTimer(environment)
+    images = map_shared_images(memory, environment.contract.images, environment.slots)
+    connection.send(WorkerReply(Status.OK, 0, (environment.contract, images is not None)))
+    timer = ActivityTimer(environment)
     while True:
         name, slot, argument = connection.recv()
-        value, spans = meter.call(perform, environment, name, slot, argument)
-        connection.send(WorkerReply(True, slot, _share(slab, slot, value), meter.seconds, spans))
+        value, spans = timer.call(handle_request, environment, name, slot, argument)
+        connection.send(WorkerReply(Status.OK, slot, _move_images(images, slot, value), timer.seconds, spans))
 
 
-def _last_words(connection: Connection, ok: bool | None, text: str) -> None:
+def _send_error(connection: Connection, status: Status, text: str) -> None:
     with contextlib.suppress(OSError):
-        connection.send(WorkerReply(ok, 0, text))
+        connection.send(WorkerReply(status, 0, text))
 
 
 def main() -> None:
-    die_with_parent()
+    """Serve the socket and the memory whose file descriptors are the program's arguments."""
+    kill_when_parent_exits()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides what an interrupt means
     connection = Connection(int(sys.argv[1]))
     try:
         serve(connection, int(sys.argv[2]))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the trainer is done with us, or gone
+        pass  # the trainer has closed the socket or has ended
     except UserError as error:
-        _last_words(connection, None, str(error))
+        _send_error(connection, Status.USER_ERROR, str(error))
     except BaseException:
-        _last_words(connection, False, traceback.format_exc())
+        _send_error(connection, Status.CRASH, traceback.format_exc())
     sys.stdout.flush()
     os._exit(0)  # simulators' teardown prints harmless GL errors and may hang
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
-"""Run the worker under another interpreter, with the trainer's own code.
+"""Entry point of worker processes, also under another interpreter with this process's own code.
 
-``PYTHON elsewhere.py NAME=FOLDER ... SOCKET MEMORY``: the packages NAME are imported from FOLDER, where the trainer has
-them; everything else is that interpreter's own.  So it needs NumPy and the simulator, nothing of ours, and both ends of
-the socket run the same version.  Executed as a file; the standard library only, Python 3.10 or newer.
+``PYTHON worker_main.py NAME=FOLDER ... SOCKET MEMORY``: the packages NAME are imported from FOLDER, where the trainer
+imports them; everything else is that interpreter's own.  So it needs NumPy and the simulator but none of our packages,
+and both ends of the socket run the same version.  Standard library only, Python 3.10 or newer.
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ from pathlib import Path
 from types import ModuleType
 
 
-def packages(make: str) -> dict[str, str]:
-    """What a worker borrows to build ``"package.module:attribute"``: our package and that one -> their folders here."""
-    found = {}
+def host_packages(make: str) -> dict[str, str]:
+    """Folders of the packages that build ``"package.module:attribute"``: ours and that one."""
+    folders = {}
     for name in ("vla_rl_bench", make.split(":")[0].split(".")[0]):
         spec = importlib.util.find_spec(name)
         if spec and spec.submodule_search_locations:
-            found[name] = next(iter(spec.submodule_search_locations))
-    return found
+            folders[name] = next(iter(spec.submodule_search_locations))
+    return folders
 
 
-def command(python: str, make: str) -> list[str]:
-    """Starts the worker under `python`; the socket's and the memory's descriptors follow."""
-    return [python, __file__, *(f"{name}={folder}" for name, folder in packages(make).items())]
+def command(python: str | None, make: str) -> list[str]:
+    """Command that starts a worker, without the descriptors of socket and memory; None: under this interpreter."""
+    if python is None:
+        return [sys.executable, "-m", "vla_rl_bench.rollout.worker_main"]
+    return [python, __file__, *(f"{name}={folder}" for name, folder in host_packages(make).items())]
 
 
 class HostPackageFinder(MetaPathFinder):
-    """Finds the borrowed packages before that interpreter's own search does; their submodules are found in them."""
+    """Find the trainer's packages before the interpreter's own search does."""
 
     def __init__(self, folders: dict[str, str]) -> None:
         self.folders = folders
@@ -49,9 +51,10 @@ class HostPackageFinder(MetaPathFinder):
 
 
 def main() -> None:
-    *borrowed, socket, memory = sys.argv[1:]
-    sys.path.pop(0)  # this file's folder, whose modules are no top-level modules
-    sys.meta_path.insert(0, HostPackageFinder(dict(one.split("=", 1) for one in borrowed)))
+    *folders, socket, memory = sys.argv[1:]
+    if folders:
+        sys.path.pop(0)  # this file's folder, whose modules are no top-level modules
+        sys.meta_path.insert(0, HostPackageFinder(dict(folder.split("=", 1) for folder in folders)))
     sys.argv[1:] = [socket, memory]
     from vla_rl_bench.rollout import worker
 

@@ -1,11 +1,10 @@
-"""A worker process, seen from the trainer."""
+"""Trainer side of a worker process."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -13,21 +12,17 @@ from typing import IO, Any
 
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.rollout import worker_main
-from vla_rl_bench.rollout.messages import WorkerReply
 from vla_rl_bench.rollout.shared_images import NO_MEMORY, SharedImages, open_memory
+from vla_rl_bench.rollout.worker import Status, WorkerReply
 from vla_rl_bench.types import ChunkResult, EnvironmentSpec, Observation
 
 _JOIN_SECONDS = 5.0
 
 
-def _command(python: str | None, make: str) -> list[str]:
-    return worker_main.command(python, make) if python else [sys.executable, "-m", "vla_rl_bench.rollout.worker"]
-
-
 class RemoteWorker:
-    """A process that holds `environments` slots, the socket to it, and the memory that its images come through.
+    """A worker process, the socket to it and the memory that its images come through.
 
-    owed: slot -> the request it has not answered.  Answers come in the order of requests.
+    Replies come in the order of requests.
     """
 
     def __init__(self, python: str | None, message: tuple[Any, ...], *, share: bool) -> None:
@@ -38,7 +33,7 @@ class RemoteWorker:
         # one thread each: the workers are the parallelism
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
-            [*_command(python, message[0]), str(theirs.fileno()), str(self._memory)],
+            [*worker_main.command(python, message[0]), str(theirs.fileno()), str(self._memory)],
             pass_fds=[fd for fd in (theirs.fileno(), self._memory) if fd != NO_MEMORY],
             env=threads | dict(os.environ),
             stdin=subprocess.DEVNULL,
@@ -48,62 +43,67 @@ class RemoteWorker:
         theirs.close()
         self.connection = Connection(ours.detach())
         self.connection.send(message)
-        self.owed: dict[int, str] = {}
+        self.open_requests: dict[int, str] = {}  # by slot
         self.seconds: dict[str, float] = {}
-        self._slab: SharedImages | None = None
+        self._images: SharedImages | None = None
 
-    def begin(self, slots: int) -> EnvironmentSpec:
-        """Wait until the environment is built -> its contract."""
+    def wait_until_built(self, slots: int) -> EnvironmentSpec:
+        """Wait until the environment is built; return its contract."""
         contract, shares = self.receive().value
         if shares:
-            self._slab = SharedImages(self._memory, contract.images, slots)
+            self._images = SharedImages(self._memory, contract.images, slots)
         elif self._memory != NO_MEMORY:
             os.close(self._memory)
         self._memory = NO_MEMORY
         return contract  # type: ignore[no-any-return]
 
-    def ask(self, name: str, slot: int, argument: Any) -> None:
-        if slot in self.owed:
-            raise RuntimeError(f"slot {slot} still owes an answer to `{self.owed[slot]}`")
+    def request(self, name: str, slot: int, argument: Any) -> None:
+        if slot in self.open_requests:
+            raise RuntimeError(f"slot {slot} has not answered `{self.open_requests[slot]}`")
         try:
             self.connection.send((name, slot, argument))
         except (BrokenPipeError, ConnectionResetError):
-            self.receive()  # raises with the worker's last words
-        self.owed[slot] = name
+            self.receive()  # raises with the worker's error
+        self.open_requests[slot] = name
 
     def receive(self) -> WorkerReply:
-        """The next answer; raises `EnvironmentFailure` with the worker's own words when there is none."""
+        """Receive the next reply.
+
+        Raises:
+            UserError: The worker reports a mistake that the user can fix.
+            EnvironmentFailure: The worker has crashed or died; with its traceback or log tail.
+        """
         try:
-            answer: WorkerReply = self.connection.recv()
+            reply: WorkerReply = self.connection.recv()
         except (EOFError, ConnectionResetError):
             code = self.process.wait(timeout=_JOIN_SECONDS)
-            raise EnvironmentFailure(f"an environment worker died (exit status {code})\n{self._last_words()}") from None
-        if answer.ok is None:
-            raise UserError(answer.value)
-        if not answer.ok:
-            raise EnvironmentFailure(f"an environment worker raised\n{answer.value}")
-        self.seconds = answer.seconds
-        self.owed.pop(answer.slot, None)
-        return replace(answer, value=self._with_images(answer.slot, answer.value))
+            raise EnvironmentFailure(f"an environment worker died (exit status {code})\n{self._log_tail()}") from None
+        if reply.status is Status.USER_ERROR:
+            raise UserError(reply.value)
+        if reply.status is Status.CRASH:
+            raise EnvironmentFailure(f"an environment worker raised\n{reply.value}")
+        self.seconds = reply.seconds
+        self.open_requests.pop(reply.slot, None)
+        return replace(reply, value=self._with_images(reply.slot, reply.value))
 
     def receive_all(self) -> list[WorkerReply]:
-        """The next answer and those that are there behind it."""
-        answers = [self.receive()]
-        while self.owed and self.connection.poll():
-            answers.append(self.receive())
-        return answers
+        """Receive the next reply and those that have arrived behind it."""
+        replies = [self.receive()]
+        while self.open_requests and self.connection.poll():
+            replies.append(self.receive())
+        return replies
 
     def _with_images(self, slot: int, value: Any) -> Any:
-        """What the worker answered, its images where it left them."""
-        if self._slab is None:
+        """Add the images that the worker left in shared memory."""
+        if self._images is None:
             return value
         if isinstance(value, Observation):
-            return self._slab.get(slot, value)
+            return self._images.get(slot, value)
         if isinstance(value, ChunkResult) and value.observation is not None:
-            return replace(value, observation=self._slab.get(slot, value.observation))
+            return replace(value, observation=self._images.get(slot, value.observation))
         return value
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         self._log.seek(0)
         return self._log.read()[-4000:].decode(errors="replace").strip()
 

@@ -22,10 +22,9 @@ from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Event, RunHooks
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Strategy, TokenPolicy
-from vla_rl_bench.records.provenance import versions
+from vla_rl_bench.records.provenance import environment_summary, versions
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
-from vla_rl_bench.rollout.scheduler import spec_summary
 from vla_rl_bench.suite.evaluations import PlannedEvaluation, missing_evaluations
 from vla_rl_bench.suite.job import RunJob, run_path
 from vla_rl_bench.suite.plan import digest
@@ -340,7 +339,7 @@ class RunSession:
             "protocol": contract.protocol,
             "comparable": contract.comparable,
             "starts": {name: list(bounds) for name, bounds in ranges.items()},
-            "environment": spec_summary(contract),
+            "environment": environment_summary(contract),
             "strategy": self.strategy.describe(),
             "runtime": self.job.suite.runtime.model_dump(mode="json"),
             "versions": versions(self.policy_entry.requires) | dict(contract.versions),

@@ -9,7 +9,7 @@ import pytest
 
 from vla_rl_bench.interfaces import BatchedEnvironment
 from vla_rl_bench.rollout.pool import ACTIVITIES
-from vla_rl_bench.rollout.slots import step_chunk
+from vla_rl_bench.rollout.worker import step_chunk
 from vla_rl_bench.testing.base import CHUNK, EnvironmentRules
 from vla_rl_bench.testing.equality import Episode, difference, episode_difference, kept, result_difference
 from vla_rl_bench.types import ChunkResult, FloatArray, Start

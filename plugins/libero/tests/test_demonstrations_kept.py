@@ -24,7 +24,7 @@ WERE = {
 @pytest.fixture(scope="module")
 def pool() -> Any:
     from vla_rl_bench.rollout.pool import InProcessPool
-    from vla_rl_bench.rollout.slots import SlotEnvironments
+    from vla_rl_bench.rollout.worker import SlotEnvironments
     from vla_rl_bench_libero.environment import make
 
     environment: Any = make("libero_object", LiberoOptions(rendering="fast", step_limit=160))

@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.rollout.invariance import require_row_invariance, row_invariant
+from vla_rl_bench.rollout.actor import is_row_invariant, require_row_invariance
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import Observation, Start
 
@@ -38,7 +38,7 @@ def seen(in_process: Callable[..., Pool]) -> Observation:
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 8])
 def test_the_nano_policys_rows_know_nothing_of_each_other(policy: Any, seen: Observation, rows: int) -> None:
-    assert row_invariant(policy, seen, ["put the red block on the square", "push"], rows)
+    assert is_row_invariant(policy, seen, ["put the red block on the square", "push"], rows)
 
 
 def test_a_policy_whose_rows_do_is_refused(policy: Any, seen: Observation) -> None:
