@@ -194,7 +194,7 @@ class EpisodeScheduler:
         return recorder.episode, recorder.trajectory(success=success, complete=done, keep=self.keep and done)
 
     def _act_on(self, pending: Sequence[PendingObservation]) -> list[PendingObservation]:
-        """WorkerReply cached first observations, then as many others as share a forward; return the rest."""
+        """Answer cached first observations, then as many others as share a forward; return the rest."""
         max_rows = self.pool.forward_rows or len(pending)
         batch: list[PendingObservation] = []
         rest: list[PendingObservation] = []
@@ -212,7 +212,7 @@ class EpisodeScheduler:
         return rest
 
     def _act_from_cache(self, pending: PendingObservation) -> bool:
-        """WorkerReply with the logits of the group's first member if its first observation was the same."""
+        """Answer with the logits of the group's first member if its first observation was the same."""
         logits = self.first_observations.find(pending.start, pending.observation) if pending.is_first else None
         if logits is None:
             return False
