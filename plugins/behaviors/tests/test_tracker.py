@@ -57,11 +57,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     torch.set_num_threads(1)
     pool = tables()
     policy: Any = make_policy(pool.contract, NanoOptions(weights="tabletop"), 0)
-    shown = demonstrations.collect(pool, (0, 1000), [0, 1, 2, 3], 10, 0)
+    collected = demonstrations.collect(pool, (0, 1000), [0, 1, 2, 3], 10, 0)
     config = SftConfig(steps=110, batch_size=32, learning_rate=1e-3)
     trainer = Single(SingleOptions(device="cpu")).prepare(policy)
     path = tmp_path_factory.mktemp("sft") / "c.pt"
-    fine_tune(trainer, Windows(shown, pool.contract, policy), config, 0, SingleProcess(), path, lambda *_: None)
+    fine_tune(trainer, Windows(collected, pool.contract, policy), config, 0, SingleProcess(), path, lambda *_: None)
     return trainer.trained_state()
 
 
@@ -147,7 +147,7 @@ def test_the_first_successes_of_each_new_behavior_are_kept(
     for name in ("grasp", "push"):
         expected = [episode for b, success, episode in replayed if success and b == name][:KEPT]
         kept = [success for success in successes if success.behavior == name][: len(expected)]
-        assert [(one.iteration, one.group, one.rollout, one.start) for one in kept] == [
+        assert [(success.iteration, success.group, success.rollout, success.start) for success in kept] == [
             (1, episode.key[-2], episode.rollout, episode.start) for episode in expected
         ]
     assert any(success.iteration == 1 for success in successes)

@@ -70,7 +70,7 @@ def test_a_single_new_success_is_no_discovery(tmp_path: Path) -> None:
     assert verdict(several(tmp_path, [G] * 3, G, [mix(60, 1), G, G])).word == "too rare to tell"
 
 
-def test_other_words(tmp_path: Path) -> None:
+def test_faded_unchanged_and_in_rollouts_only(tmp_path: Path) -> None:
     less, same = [mix(50, 2), mix(60, 1), mix(60, 3)], [mix(22, 8), mix(18, 12), mix(20, 10)]
     before = [mix(20, 10), mix(20, 12), mix(20, 8)]
     assert verdict(several(tmp_path / "faded", before, G, less)).word == "faded"
@@ -105,6 +105,11 @@ def test_nothing_is_new_if_the_demonstrations_are_not_recorded(tmp_path: Path) -
 def test_a_demonstrated_behavior_is_not_new(tmp_path: Path) -> None:
     pair(tmp_path, 0, mix(20, 10), [mix(20, 8)], mix(20, 60), demonstrated={"grasp": 19, "push": 1})
     assert arm(tmp_path).new == []
+
+
+def test_a_title_that_starts_with_plus_follows_its_parents_title(tmp_path: Path) -> None:
+    pair(tmp_path, 0, G, [G], G).update({"arm_title": "  + RL"})
+    assert arm(tmp_path).title == "SFT + RL"
 
 
 def test_only_complete_runs_with_rl_count(tmp_path: Path) -> None:

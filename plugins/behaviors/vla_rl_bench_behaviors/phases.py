@@ -94,7 +94,8 @@ def _complete_runs(folder: Path) -> list[tuple[Path, Record]]:
 
 
 def _read_arm(runs: list[tuple[Path, Record]]) -> ArmBehaviors:
-    first = runs[0][1]
+    folder, first = runs[0]
+    title = _title(folder, first)
     classify = classifier(first["recipe"]["environment"]["name"])
     demonstrations = {run["seed"]: demonstrated(path, classify) for path, run in runs}
     known = {
@@ -105,19 +106,22 @@ def _read_arm(runs: list[tuple[Path, Record]]) -> ArmBehaviors:
     return ArmBehaviors(
         arm=first["arm"],
         column=first["column"],
-        title=_title(first),
+        title=title,
         runs=tuple(runs),
         demonstrations=TrainingPhase("demonstrations", known) if len(known) == len(runs) else None,
         before=_before(runs, classify),
         rollouts=_rollouts(runs),
-        after=TrainingPhase(
-            f"{_title(first)}, evaluated", {run["seed"]: _evaluated(path, classify) for path, run in runs}
-        ),
+        after=TrainingPhase(f"{title}, evaluated", {run["seed"]: _evaluated(path, classify) for path, run in runs}),
     )
 
 
-def _title(run: Record) -> str:
-    return str(run.get("arm_title") or run["arm"]).strip()
+def _title(path: Path, run: Record) -> str:
+    """The arm's title; one that starts with ``+``, as in ``+ RL``, after the title of the arm it starts from."""
+    title = str(run.get("arm_title") or run["arm"]).strip()
+    parent = path.with_name(run["parent"]) if run["parent"] and title.startswith("+") else None
+    if parent and (record := RunFolder(parent).read()):
+        return f"{_title(parent, record)} {title}"
+    return title
 
 
 def _before(runs: list[tuple[Path, Record]], classify: Classify) -> TrainingPhase | None:
@@ -127,7 +131,7 @@ def _before(runs: list[tuple[Path, Record]], classify: Classify) -> TrainingPhas
         parent = path.with_name(run["parent"]) if run["parent"] else None
         counts = _evaluated(parent, classify) if parent else BehaviorCounts({}, 0)
         if parent and counts.episodes:
-            title = _title(RunFolder(parent).read())
+            title = _title(parent, RunFolder(parent).read())
         by_seed[run["seed"]] = counts if counts.episodes else _evaluated(path, classify, iteration=0)
     complete = all(counts.episodes for counts in by_seed.values())
     return TrainingPhase(f"{title}, evaluated", by_seed) if complete else None
