@@ -79,7 +79,7 @@ def compared(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, Any]:
 def test_a_better_arm_is_better_by_so_much(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "compare", "one:sft", "one:sft-rl", "--out", str(runs))
     found = compared(capsys, "one:sft", "one:sft-rl", "--out", str(runs))
-    assert found["told_apart"] == "recipes"
+    assert found["verdict"] == "recipes_differ"
     assert text.splitlines()[-1].startswith("sft-rl is better by ")
     low, high = found["average"]["over_seeds"]
     assert 0 < low < found["average"]["difference"] < high
@@ -92,35 +92,33 @@ def test_the_other_way_round_it_says_the_same(runs: Path, capsys: pytest.Capture
     back = compared(capsys, "one:sft-rl", "one:sft", "--out", str(runs))
     assert back["average"]["difference"] == pytest.approx(-there["average"]["difference"])
     assert back["average"]["mcnemar"]["mid_p"] == there["average"]["mcnemar"]["mid_p"]
-    assert back["verdict"].split(",")[-1] == there["verdict"].split(",")[-1]
+    assert back["conclusion"] == there["conclusion"]
 
 
-def test_one_recipe_with_other_seeds_cannot_be_told_apart(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_recipe_with_other_seeds_has_no_difference(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = folder(runs / "again", "one", {"sft": 0.3, "sft-rl": 0.7}, seeds=(3, 4, 5))
     found = compared(capsys, "one:sft", f"{other}:sft", "--out", str(runs))
     assert found["same_recipe"]
-    assert found["told_apart"] == "no"
-    assert found["verdict"].startswith("Cannot be told apart: ")
+    assert found["verdict"] == "no_difference"
+    assert found["conclusion"].startswith("No significant difference: ")
 
 
-def test_two_runs_of_one_recipe_are_told_apart_as_policies_at_most(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_runs_of_one_recipe_differ_as_policies_at_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A seed that happens to learn much less: the policies differ, and the recipe is still one."""
     for seed, rate in ((0, 0.7), (1, 0.3)):
         records = episodes("sft", "object", seed, drawn(rate), starts=STARTS)
         write_run(tmp_path, "sft", "object", seed, records, recipe={"seed": seed, "column": "object", "parent": None})
     sides = [str(tmp_path / "runs" / run_id("sft", "object", seed)) for seed in (0, 1)]
     found = compared(capsys, *sides)
-    assert (found["same_recipe"], found["told_apart"]) == (True, "policies")
-    assert found["verdict"].startswith("Cannot be told apart: both are one recipe, with other seeds.")
+    assert (found["same_recipe"], found["verdict"]) == (True, "policies_differ")
+    assert found["conclusion"].startswith("No significant difference: both sides are the same recipe")
 
 
 def test_with_one_seed_a_side_it_speaks_of_these_policies(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sides = [str(runs / "one" / "runs" / run_id(arm, "object", 0)) for arm in ("sft", "sft-rl")]
     found = compared(capsys, *sides)
-    assert found["told_apart"] == "policies"
-    assert "That holds for these policies" in found["verdict"]
+    assert found["verdict"] == "policies_differ"
+    assert "This holds for these policies" in found["conclusion"]
     assert "over_seeds" not in found["average"]
     test = found["average"]["mcnemar"]
     gap = found["columns"]["object"]["b"]["successes"] - found["columns"]["object"]["a"]["successes"]
@@ -285,7 +283,7 @@ def test_power_of_given_starts_and_seeds(capsys: pytest.CaptureFixture[str]) -> 
 def test_power_says_when_no_number_of_starts_does(capsys: pytest.CaptureFixture[str]) -> None:
     found = said(capsys, "power", "--from", "0.6", "--to", "0.65", "--seeds", "3", "--seed-deviation", "0.08")
     assert "3 seeds: too few for power 80%, with any number of starts." in found
-    assert "It takes 23 seeds at least." in found
+    assert "At least 23 seeds are needed." in found
 
 
 @pytest.mark.parametrize(
@@ -293,7 +291,7 @@ def test_power_says_when_no_number_of_starts_does(capsys: pytest.CaptureFixture[
     [
         (("--from", "0.6"), "which difference? Write --from 0.6 --to 0.7"),
         (("--from", "0.6", "--to", "0.6"), "both rates are the same"),
-        (("--from", "0.6", "--to", "0.7", "--discordance", "0.05"), "with these rates it lies in 0.1..0.7"),
+        (("--from", "0.6", "--to", "0.7", "--discordance", "0.05"), "with these rates it is in 0.1..0.7"),
         (("one:sft",), "power takes two sides"),
         (("one:sft", "one:sft-rl"), "choose one with --column: object, goal"),
     ],

@@ -17,7 +17,7 @@ from vla_rl_bench.cli.main import main
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.overrides import as_dict
 
-HEAVY = {"torch", "pandas", "matplotlib", "gymnasium", "mujoco", "robosuite", "imageio"}
+HEAVY = {"torch", "pandas", "matplotlib", "gymnasium", "mujoco", "robosuite", "imageio", "scipy"}
 
 
 @pytest.fixture

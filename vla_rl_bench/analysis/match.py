@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.sides import Side
-from vla_rl_bench.analysis.statistics.comparison import Outcomes, outcomes
+from vla_rl_bench.analysis.statistics.comparison import Pair, common_start_counts
 from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.files import Record
 from vla_rl_bench.records.frame import episodes_frame, protocols
@@ -26,14 +26,9 @@ class Match:
     second: Side
     evaluation: str
     protocols: tuple[str, ...]
-    columns: tuple[tuple[str, Outcomes, Outcomes], ...]
+    columns: Mapping[str, Pair]
     same_recipe: bool
     notes: tuple[str, ...]
-
-    @property
-    def names(self) -> list[str]:
-        """Of the columns."""
-        return [name for name, _, _ in self.columns]
 
 
 def match(first: Side, second: Side, evaluation: str | None, sampling: str | None, column: str | None) -> Match:
@@ -47,13 +42,16 @@ def match(first: Side, second: Side, evaluation: str | None, sampling: str | Non
     chosen = _evaluation(first, second, frames, evaluation or "main", sampling)
     one, other = (frame[frame["measured"] == chosen] for frame in frames)
     shared = _one_protocol(first, second, columns, protocols(one), protocols(other))
-    pairs = [(name, outcomes(one[one["column"] == name]), outcomes(other[other["column"] == name])) for name in columns]
+    pairs = {
+        name: (common_start_counts(one[one["column"] == name]), common_start_counts(other[other["column"] == name]))
+        for name in columns
+    }
     return Match(
         first=first,
         second=second,
         evaluation=chosen,
         protocols=shared,
-        columns=tuple(pairs),
+        columns=pairs,
         same_recipe=all(_recipes(first, name) == _recipes(second, name) for name in columns),
         notes=tuple(_notes(first, second, pairs)),
     )
@@ -139,8 +137,8 @@ def _lineage(path: Path, run: Record) -> Iterator[list[tuple[str, object]] | Non
         yield from _lineage(parent, RunFolder(parent).read())
 
 
-def _notes(first: Side, second: Side, pairs: Sequence[tuple[str, Outcomes, Outcomes]]) -> Iterator[str]:
-    for name, one, other in pairs:
+def _notes(first: Side, second: Side, pairs: Mapping[str, Pair]) -> Iterator[str]:
+    for name, (one, other) in pairs.items():
         common = len(set(one.starts) & set(other.starts))
         if not common:
             yield f"{name}: no start in common; both sides count as independent samples, which is less sharp."

@@ -28,7 +28,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON; rates in 0..1.")] = False,
     out: Annotated[Path, typer.Option(help="Where runs are.")] = Path("runs"),
 ) -> None:
-    """Say by how much two arms, or two runs, differ, and whether that can be told from noise.
+    """Print the difference between two arms, or two runs, and if it is significant.
 
     Both must have been evaluated under one protocol; they are compared start by start.
 
@@ -39,10 +39,10 @@ def compare(
     vla-rl-bench compare runs/quickstart/runs/sft-object-s0-0123456789 \\
         runs/quickstart/runs/sft-object-s1-abcdef0123
     """
+    from vla_rl_bench.analysis.compare_text import lines, plain
     from vla_rl_bench.analysis.match import match
     from vla_rl_bench.analysis.statistics import comparison
     from vla_rl_bench.cli.naming import named_side
-    from vla_rl_bench.cli.side_by_side import lines, plain
 
     found = match(named_side(a, out), named_side(b, out), evaluation, sampling, column)
     result = comparison.compare(found.columns)

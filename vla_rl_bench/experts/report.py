@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, median
 from typing import Any
 
-from vla_rl_bench.analysis.statistics.intervals import percent, wilson
+from vla_rl_bench.analysis.statistics.intervals import percent_text, wilson
 
 GOOD = 0.8  # the rate from which on a task's expert is counted as working
 _SAID = ("python", "machine", "git")  # of the versions, what is said last
@@ -52,7 +52,7 @@ def _row(title: str, tries: Sequence[Mapping[str, Any]]) -> str:
     interval = wilson(successes, n)
     steps = [one["steps"] for one in tries if one["steps"] is not None]
     shown = f"{mean(steps):.0f}" if steps else "–"
-    rate = f"{successes}/{n} ({percent(successes, n, 0)}%)"
+    rate = f"{successes}/{n} ({percent_text(successes, n, 0)}%)"
     spent = median(one["cpu_seconds"] for one in tries)
     return f"| {title} | {rate} | {100 * interval.low:.0f}–{100 * interval.high:.0f} | {shown} | {spent:.2f} |"
 

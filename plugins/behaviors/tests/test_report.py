@@ -6,6 +6,7 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,6 +137,11 @@ def test_runs_without_the_tracker_have_a_table_of_their_evaluations(folder: Path
     assert not (folder / "behaviors.png").exists()
 
 
+def rounded(path: Path) -> Any:
+    """JSON without the last digits of its numbers, which depend on the order of sums."""
+    return json.loads(path.read_text(), parse_float=lambda text: round(float(text), 12))
+
+
 def test_committed_results_are_read(tmp_path: Path) -> None:
     """The counts of results/pushcut/easy, whose records vla-rl-bench 0.1 wrote."""
     committed = REPOSITORY / "results" / "pushcut" / "easy"
@@ -143,8 +149,8 @@ def test_committed_results_are_read(tmp_path: Path) -> None:
         archive.extractall(tmp_path, filter="data")
     shutil.copy(committed / "suite.json", tmp_path)
     page(tmp_path)
-    [arm] = json.loads((tmp_path / "behaviors.json").read_text())["arms"]
-    [section] = json.loads((committed / "pushcut.json").read_text())["sections"]
+    [arm] = rounded(tmp_path / "behaviors.json")["arms"]
+    [section] = rounded(committed / "pushcut.json")["sections"]
     assert arm["phases"] == section["stages"]
     assert [(verdict["word"], verdict["change"]) for verdict in arm["verdicts"]] == [
         (verdict["word"], verdict["change"]) for verdict in section["verdicts"]

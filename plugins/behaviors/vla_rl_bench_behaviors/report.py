@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench.analysis.statistics.intervals import percent, wilson
-from vla_rl_bench.analysis.statistics.verdict import points
+from vla_rl_bench.analysis.statistics.intervals import interval_text, percent_text, wilson
 from vla_rl_bench.analysis.tables.markdown import grid
 from vla_rl_bench.files import write_json, write_text
 from vla_rl_bench_behaviors.phases import ArmBehaviors, TrainingPhase, read_arms
@@ -63,7 +62,7 @@ def _table(arm: ArmBehaviors) -> list[list[str]]:
     rows = [["", *(phase.title for phase in arm.phases)]]
     rows += [[f"`{name}`", *(_cell(arm, phase, name) for phase in arm.phases)] for name in arm.behaviors]
     totals = [
-        f"{percent(phase.total, phase.episodes)} ({phase.total}/{phase.episodes})"
+        f"{percent_text(phase.total, phase.episodes)} ({phase.total}/{phase.episodes})"
         for phase in arm.phases
         if phase is not arm.demonstrations
     ]
@@ -76,9 +75,8 @@ def _cell(arm: ArmBehaviors, phase: TrainingPhase, behavior: str) -> str:
     k, n = phase.successes(behavior), phase.total
     if not n:
         return "no success"
-    interval = wilson(k, n)
-    bounds = "" if phase is arm.demonstrations else f" [{points(interval.low)}, {points(interval.high)}]"
-    return f"{percent(k, n)}{bounds} ({k}/{n})"
+    bounds = "" if phase is arm.demonstrations else f" {interval_text(wilson(k, n))}"
+    return f"{percent_text(k, n)}{bounds} ({k}/{n})"
 
 
 def _statements(report: ArmReport) -> list[str]:

@@ -6,8 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from vla_rl_bench.analysis.statistics.intervals import Interval, newcombe, over_seeds, percent, wilson
-from vla_rl_bench.analysis.statistics.verdict import points, signed
+from vla_rl_bench.analysis.statistics.intervals import (
+    Interval,
+    interval_text,
+    newcombe,
+    percent_text,
+    points_text,
+    wilson,
+)
+from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench_behaviors.phases import ArmBehaviors, TrainingPhase
 
 Word = Literal["discovered", "too rare to tell", "in rollouts only", "amplified", "faded", "unchanged"]
@@ -61,7 +68,7 @@ def share_change(arm: ArmBehaviors, behavior: str) -> Change | None:
             for phase in (arm.after, arm.before)
         )
         return Change(difference, newcombe(first, second), 1)
-    summary = over_seeds(list(differences.values()))
+    summary = summarize_seeds(list(differences.values()))
     assert summary.interval is not None
     return Change(summary.mean, summary.interval, summary.seeds)
 
@@ -76,7 +83,7 @@ def _verdict(arm: ArmBehaviors, behavior: str) -> Verdict:
     if count:
         sentences.append(f"The policy before RL already had it: {_shares(before, behavior)}.")
     elif successes:
-        limit = points(wilson(0, successes).high)
+        limit = points_text(wilson(0, successes).high)
         sentences.append(f"None of {successes} successes of the policy before RL has it (at most {limit}%).")
     else:
         sentences.append("The policy before RL had no success.")
@@ -101,15 +108,11 @@ def _word(change: Change | None, *, before: int, after: int) -> Word:
 def _change_text(change: Change, left_out: int) -> str:
     scope = f"mean of {change.seeds} seeds, paired" if change.seeds > 1 else "one seed: these two policies only"
     rest = f"; {left_out} without successes left out" if left_out else ""
-    difference = points(change.difference)
-    plus = "" if difference.startswith("-") or difference == "0.0" else "+"
-    return (
-        f"Its share of the evaluated successes changed by {plus}{difference} {signed(change.interval)} points "
-        f"({scope}{rest})."
-    )
+    difference, interval = points_text(change.difference, signed=True), interval_text(change.interval, signed=True)
+    return f"Its share of the evaluated successes changed by {difference} {interval} points ({scope}{rest})."
 
 
 def _shares(phases: Iterable[TrainingPhase], behavior: str) -> str:
     """``42 of 61 successes (68.9%; SFT, evaluated)``."""
     counts = [(phase.successes(behavior), phase.total, phase.title) for phase in phases if phase.total]
-    return ", ".join(f"{k} of {n} successes ({percent(k, n)}%; {title})" for k, n, title in counts)
+    return ", ".join(f"{k} of {n} successes ({percent_text(k, n)}%; {title})" for k, n, title in counts)

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from vla_rl_bench.analysis.statistics.intervals import percent, wilson
-from vla_rl_bench.analysis.statistics.verdict import points
+from vla_rl_bench.analysis.statistics.intervals import interval_text, percent_text, wilson
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_real_robot.sheet import Note, PlannedTrial, Sheet, Undo, letters, now
 from vla_rl_bench_real_robot.sheet_file import SheetWriter
@@ -171,6 +170,6 @@ def _rates(sheet: Sheet, task: str, names: Mapping[str, str]) -> Iterator[str]:
         successes, trials, rate = sum(outcomes), len(outcomes), ""
         if trials:
             interval = wilson(successes, trials)
-            rate = f"{successes}/{trials} {percent(successes, trials)}% "
-            rate += f"[{points(interval.low)}, {points(interval.high)}]"
+            rate = f"{successes}/{trials} {percent_text(successes, trials)}% "
+            rate += interval_text(interval)
         yield f"  {name:<{width}}  {trials:>4} of {sheet.plan.trials}  {rate}".rstrip()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from vla_rl_bench.analysis.statistics.gaps import Gap, gap_apart, joint_interval
-from vla_rl_bench.analysis.statistics.intervals import Interval, clustered
+import numpy as np
+
+from vla_rl_bench.analysis.statistics.comparison import Difference, Pair, StartCounts
+from vla_rl_bench.analysis.statistics.intervals import Interval
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Shows, Table
 from vla_rl_bench.analysis.tables.published import PublishedTable
 from vla_rl_bench.analysis.tables.reference_rows import beside
@@ -64,40 +65,41 @@ def _cell(sheet: Sheet, task: str, model: str) -> Cell:
     outcomes = sheet.successes(task, model)
     if not outcomes:
         return None
-    counts = clustered([(int(success), 1) for success in outcomes.values()])
+    counts = _counts(outcomes, 0).pooled
     mark = FEWER if len(outcomes) < sheet.plan.trials else ""
     return Measured(counts, (Fraction(counts.successes, counts.n),), mark)
 
 
 def _delta(sheet: Sheet, pair: tuple[str, str]) -> Delta:
     plan = sheet.plan
-    differences = [_difference(sheet, task, pair) for task in plan.tasks]
+    pairs = [_pair(sheet, task, pair) for task in plan.tasks]
     title = "Δ" if len(plan.delta) == 1 else f"Δ to {pair[1]}"
     return Delta(
         title,
         plan.models.index(pair[0]),
         plan.models.index(pair[1]),
-        tuple(_interval([difference]) for difference in differences),
-        lambda columns: _interval([differences[column] for column in columns]),
+        tuple(_interval([column]) for column in pairs),
+        lambda columns: _interval([pairs[column] for column in columns]),
     )
 
 
-def _difference(sheet: Sheet, task: str, pair: tuple[str, str]) -> Gap | None:
-    """Return the difference of two models, paired if both did the same rounds of a paired plan; None without trials."""
+def _pair(sheet: Sheet, task: str, pair: tuple[str, str]) -> Pair | None:
+    """Count the trials of two models: the rounds are the starts of a paired plan; None without trials."""
     minuend, subtrahend = (sheet.successes(task, model) for model in pair)
     if not minuend or not subtrahend:
         return None
-    first, second = ([(int(success), 1) for success in outcomes.values()] for outcomes in (subtrahend, minuend))
-    difference = gap_apart(first, second)
-    if not sheet.plan.paired or minuend.keys() != subtrahend.keys():
-        return difference
-    by_round = tuple(float(success) - float(subtrahend[number]) for number, success in minuend.items())
-    return replace(difference, by_start=by_round)
+    return _counts(subtrahend, 0), _counts(minuend, 0 if sheet.plan.paired else 1)
 
 
-def _interval(differences: Sequence[Gap | None]) -> Interval | None:
-    known = [difference for difference in differences if difference is not None]
-    return joint_interval(known) if known and len(known) == len(differences) else None
+def _counts(outcomes: Mapping[int, bool], group: int) -> StartCounts:
+    """Count one trial per round; the rounds of different groups are different starts."""
+    successes = np.array([[int(success) for success in outcomes.values()]])
+    return StartCounts((0,), tuple((group, number) for number in outcomes), successes, np.ones_like(successes))
+
+
+def _interval(pairs: Sequence[Pair | None]) -> Interval | None:
+    present = [pair for pair in pairs if pair is not None]
+    return Difference(tuple(present)).interval if present and len(present) == len(pairs) else None
 
 
 def _notes(sheet: Sheet, shows: Shows) -> Iterator[str]:
@@ -139,8 +141,8 @@ def _fewer(sheet: Sheet) -> Iterator[str]:
 def _methods(sheet: Sheet) -> str:
     """Name the methods behind the intervals of differences."""
     plan = sheet.plan
-    differences = [_difference(sheet, task, pair) for pair in plan.delta for task in plan.tasks]
-    kinds = Counter(difference.by_start is not None for difference in differences if difference is not None)
+    pairs = [_pair(sheet, task, pair) for pair in plan.delta for task in plan.tasks]
+    kinds = Counter(Difference((pair,)).paired for pair in pairs if pair is not None)
     independent = "Newcombe's, for independent trials"
     if not kinds[True] and (kinds[False] or not plan.paired):
         return independent

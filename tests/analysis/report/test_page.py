@@ -120,9 +120,9 @@ def test_provenance_tells_runs_apart(folder: Path) -> None:
 
 
 def test_verdicts_are_those_of_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "told from noise, for other seeds and starts too" in Page(page_of(folder)).words
+    assert "significant, also for other seeds and starts" in Page(page_of(folder)).words
     assert main(["compare", f"{folder}:sft", f"{folder}:sft-rl", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["told_apart"] == "recipes"
+    assert json.loads(capsys.readouterr().out)["verdict"] == "recipes_differ"
 
 
 def test_same_results_same_bytes(folder: Path) -> None:

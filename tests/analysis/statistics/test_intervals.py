@@ -12,14 +12,13 @@ from vla_rl_bench.analysis.statistics.intervals import (
     Cluster,
     Interval,
     clustered,
-    decimal,
+    decimal_text,
     design_effect,
-    difference,
+    interval_text,
+    mover_interval,
     newcombe,
-    over_seeds,
-    paired_difference,
-    percent,
-    square_and_add,
+    percent_text,
+    points_text,
     t_quantile,
     wilson,
 )
@@ -47,16 +46,36 @@ def rounded(interval: Interval, places: int = 4) -> tuple[float, float]:
     ],
 )
 def test_percent_rounds_half_up_on_the_exact_ratio(successes: int, n: int, shown: str) -> None:
-    assert percent(successes, n) == shown
+    assert percent_text(successes, n) == shown
 
 
 def test_halves_round_away_from_zero_so_that_a_difference_and_its_opposite_agree() -> None:
-    assert decimal(Fraction(805, 100)) == "8.1"
-    assert decimal(Fraction(-805, 100)) == "-8.1"
+    assert decimal_text(Fraction(805, 100)) == "8.1"
+    assert decimal_text(Fraction(-805, 100)) == "-8.1"
 
 
 def test_what_rounds_to_zero_has_no_sign() -> None:
-    assert decimal(Fraction(-4, 100)) == "0.0"
+    assert decimal_text(Fraction(-4, 100)) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("rate", "plain", "signed"),
+    [
+        (0.123, "12.3", "+12.3"),
+        (-0.0805, "-8.1", "-8.1"),
+        (0.0, "0.0", "0.0"),
+        (0.0004, "0.0", "0.0"),
+        (1.0, "100.0", "+100.0"),
+    ],
+)
+def test_points_text_rounds_and_signs(rate: float, plain: str, signed: str) -> None:
+    assert (points_text(rate), points_text(rate, signed=True)) == (plain, signed)
+    assert points_text(Fraction(str(rate))) == plain
+
+
+def test_interval_text_has_both_ends() -> None:
+    assert interval_text(Interval(0.35, 0.428)) == "[35.0, 42.8]"
+    assert interval_text(Interval(-0.01, 0.035), signed=True) == "[-1.0, +3.5]"
 
 
 # -- one rate
@@ -161,56 +180,14 @@ def test_a_difference_mirrors_when_its_sides_are_swapped(first: Cluster, second:
     assert there.low <= first[0] / first[1] - second[0] / second[1] <= there.high
 
 
-def test_the_paired_interval_is_the_paired_t_interval_when_every_start_has_as_many_episodes() -> None:
-    """Student's sleep data (1908, the ten differences of his table), as tenths of successes in 100 episodes a start."""
-    gaps = [12, 24, 13, 13, 0, 10, 18, 8, 46, 14]
-    first = {start: (50 + gap, 100) for start, gap in enumerate(gaps)}
-    second = dict.fromkeys(range(len(gaps)), (50, 100))
-    assert rounded(paired_difference(first, second)) == (0.07, 0.246)  # 0.70 to 2.46 hours
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2))
-def test_pairing_holds_the_difference_and_mirrors(outcomes: list[tuple[bool, bool]]) -> None:
-    first = {start: (int(a), 1) for start, (a, _) in enumerate(outcomes)}
-    second = {start: (int(b), 1) for start, (_, b) in enumerate(outcomes)}
-    there, back = paired_difference(first, second), paired_difference(second, first)
-    gap = sum(int(a) - int(b) for a, b in outcomes) / len(outcomes)
-    assert -1 <= there.low <= gap + 1e-12
-    assert gap - 1e-12 <= there.high <= 1
-    assert math.isclose(there.low, -back.high, abs_tol=1e-12)
-
-
-def test_pairing_narrows_when_both_arms_find_the_same_starts_hard() -> None:
-    first = {start: (int(start >= 30), 1) for start in range(100)}
-    second = {start: (int(start >= 35), 1) for start in range(100)}
-    paired, apart = paired_difference(first, second), difference(list(first.values()), list(second.values()))
-    assert apart.low < paired.low
-    assert paired.high < apart.high
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ({0: (1, 1), 1: (0, 1)}, {0: (1, 1), 2: (0, 1)}),  # other starts
-        ({0: (1, 2), 1: (0, 2)}, {0: (1, 1), 1: (0, 1)}),  # other numbers of episodes
-        ({0: (1, 1)}, {0: (0, 1)}),  # one start
-        ({0: (1, 1), 1: (1, 1)}, {0: (0, 1), 1: (0, 1)}),  # all differences agree
-    ],
-)
-def test_where_pairing_says_nothing_the_sides_count_as_independent(
-    first: dict[int, Cluster], second: dict[int, Cluster]
-) -> None:
-    assert paired_difference(first, second) == difference(list(first.values()), list(second.values()))
-
-
-def test_square_and_add_of_normal_intervals_is_the_normal_interval_of_the_sum() -> None:
+def test_mover_of_normal_intervals_is_the_normal_interval_of_the_sum() -> None:
     """Half-widths 3 and 4 with weights 1/2 give half-width 2.5."""
-    found = square_and_add([(0.5, 10.0, Interval(7.0, 13.0)), (0.5, 20.0, Interval(16.0, 24.0))])
+    found = mover_interval([(0.5, 10.0, Interval(7.0, 13.0)), (0.5, 20.0, Interval(16.0, 24.0))])
     assert math.isclose(found.low, 12.5)
     assert math.isclose(found.high, 17.5)
 
 
-# -- seeds
+# -- Student
 
 
 @pytest.mark.parametrize(
@@ -223,20 +200,6 @@ def test_students_quantiles_are_those_of_the_printed_tables(degrees: int, confid
 
 def test_students_quantile_tends_to_the_normal_one() -> None:
     assert math.isclose(t_quantile(100_000), NormalDist().inv_cdf(0.975), rel_tol=2e-5)
-
-
-def test_the_mean_over_seeds_has_the_sample_deviation_and_students_interval() -> None:
-    summary = over_seeds([0.1, 0.2, 0.6])
-    assert math.isclose(summary.mean, 0.3)
-    assert summary.deviation is not None
-    assert math.isclose(summary.deviation, math.sqrt(0.07))  # (0.04 + 0.01 + 0.09) / 2
-    assert summary.interval is not None
-    assert math.isclose(summary.interval.high - 0.3, 4.302652729749 * math.sqrt(0.07 / 3), rel_tol=1e-9)
-
-
-def test_one_seed_has_a_mean_and_nothing_more() -> None:
-    summary = over_seeds([0.5])
-    assert (summary.mean, summary.deviation, summary.interval) == (0.5, None, None)
 
 
 # -- coverage

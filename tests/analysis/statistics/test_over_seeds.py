@@ -5,14 +5,21 @@ import math
 import numpy as np
 import pytest
 
-from vla_rl_bench.analysis.statistics.intervals import over_seeds, t_quantile
-from vla_rl_bench.analysis.statistics.over_seeds import Estimate, average, crossed_difference, parts
+from vla_rl_bench.analysis.statistics.intervals import t_quantile
+from vla_rl_bench.analysis.statistics.over_seeds import (
+    SeededDifference,
+    average,
+    column_mean_interval,
+    crossed_difference,
+    summarize_seeds,
+    variance_components,
+)
 
 
 def test_the_parts_are_those_of_a_two_way_analysis_of_variance() -> None:
     """By hand: means of the rows 2 and 4, of the columns 2, 3, 4; the rest is -1, 1, 0, 1, -1, 0."""
     rates = np.array([[0.0, 3.0, 3.0], [4.0, 3.0, 5.0]])
-    found = parts(rates)
+    found = variance_components(rates)
     assert found.seeds == pytest.approx(2 / 2)  # variance of 2 and 4 over 2 seeds
     assert found.starts == pytest.approx(1 / 3)  # variance of 2, 3, 4 over 3 starts
     assert found.residual == pytest.approx(4 / ((2 - 1) * (3 - 1)) / 6)
@@ -21,7 +28,7 @@ def test_the_parts_are_those_of_a_two_way_analysis_of_variance() -> None:
 def test_the_seeds_part_of_paired_seeds_is_that_of_the_paired_t_interval() -> None:
     gaps = [0.1, 0.2, 0.6]
     found = crossed_difference(np.zeros((3, 12)), np.array(gaps)[:, None] * np.ones((1, 12)), paired=True)
-    deviation = over_seeds(gaps).deviation
+    deviation = summarize_seeds(gaps).deviation
     assert deviation is not None
     assert (found.difference, found.degrees) == (pytest.approx(0.3), pytest.approx(2.0))
     assert found.seeds == pytest.approx(deviation**2 / 3)
@@ -39,12 +46,12 @@ def test_unpaired_seeds_have_welchs_variance_and_degrees() -> None:
 
 
 def test_two_parts_are_squared_and_added_each_with_its_quantile() -> None:
-    half = Estimate(0.0, seeds=0.01, starts=0.04, degrees=2.0).interval().high
+    half = SeededDifference(0.0, seeds=0.01, starts=0.04, degrees=2.0).interval().high
     assert half == pytest.approx(math.sqrt(t_quantile(2) ** 2 * 0.01 + 1.959964**2 * 0.04), rel=1e-6)
 
 
 def test_four_alike_columns_have_half_the_deviation_and_four_times_the_degrees() -> None:
-    found = average([Estimate(0.2, seeds=0.01, starts=0.002, degrees=2.0)] * 4)
+    found = average([SeededDifference(0.2, seeds=0.01, starts=0.002, degrees=2.0)] * 4)
     assert found.difference == pytest.approx(0.2)
     assert (found.seeds, found.starts) == (pytest.approx(0.01 / 4), pytest.approx(0.002 / 4))
     assert found.degrees == pytest.approx(8.0)
@@ -75,3 +82,38 @@ def test_it_covers_the_difference_that_new_seeds_and_new_starts_would_show(
         hits += interval.low <= truth <= interval.high
     assert hits / trials > 0.95 - 3 * math.sqrt(0.95 * 0.05 / trials)
     assert hits / trials < 0.99  # no wider than it must be
+
+
+def test_the_mean_over_seeds_has_the_sample_deviation_and_students_interval() -> None:
+    summary = summarize_seeds([0.1, 0.2, 0.6])
+    assert math.isclose(summary.mean, 0.3)
+    assert summary.deviation is not None
+    assert math.isclose(summary.deviation, math.sqrt(0.07))  # (0.04 + 0.01 + 0.09) / 2
+    assert summary.interval is not None
+    assert math.isclose(summary.interval.high - 0.3, 4.302652729749 * math.sqrt(0.07 / 3), rel_tol=1e-9)
+
+
+def test_one_seed_has_a_mean_and_nothing_more() -> None:
+    summary = summarize_seeds([0.5])
+    assert (summary.mean, summary.deviation, summary.interval) == (0.5, None, None)
+
+
+def test_column_mean_interval_of_one_column_is_students_interval() -> None:
+    rates = [0.3, 0.5, 0.6]
+    expected, interval = summarize_seeds(rates).interval, column_mean_interval([rates])
+    assert expected is not None
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_column_mean_interval_adds_variances_with_satterthwaites_degrees() -> None:
+    """Variances of the columns' means 0.01 / 3 and 0.04 / 3: 2 (1 + 4)^2 / (1 + 16) = 2.9 degrees, rounded down."""
+    interval = column_mean_interval([[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]])
+    half = t_quantile(2) * math.sqrt(0.05 / 3) / 2
+    assert (interval.low, interval.high) == pytest.approx((0.3 - half, 0.3 + half))
+
+
+@pytest.mark.parametrize("columns", range(1, 20))
+def test_column_mean_interval_does_not_lose_a_degree_to_rounding(columns: int) -> None:
+    """Equal variances give whole degrees of freedom, here two for each column."""
+    interval = column_mean_interval([[0.1, 0.2, 0.3]] * columns)
+    assert interval.high - 0.2 == pytest.approx(t_quantile(2 * columns) * math.sqrt(0.01 / 3 / columns))

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_rl_bench.analysis.statistics.paired_test import mcnemar, sign_flips, whole_gaps
+from vla_rl_bench.analysis.statistics.paired_test import PairedTest, integer_differences, sign_flip_test
+
+
+def mcnemar(first: int, second: int) -> PairedTest:
+    """McNemar's test with one episode per start: starts on which only that arm succeeded."""
+    return sign_flip_test([-1] * first + [1] * second)
 
 
 def enumerated(gaps: list[int]) -> tuple[Fraction, Fraction]:
@@ -40,25 +45,25 @@ def test_the_mid_p_value_is_the_exact_one_less_the_chance_of_what_was_seen() -> 
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9).filter(any))
 def test_with_several_episodes_a_start_every_flip_is_counted(gaps: list[int]) -> None:
     exact, mid_p = enumerated([gap for gap in gaps if gap])
-    found = sign_flips(gaps)
+    found = sign_flip_test(gaps)
     assert math.isclose(found.exact, exact)
     assert math.isclose(found.mid_p, mid_p)
     assert (found.first, found.second) == (sum(gap < 0 for gap in gaps), sum(gap > 0 for gap in gaps))
 
 
-def test_arms_that_never_differ_are_not_told_apart() -> None:
-    assert (mcnemar(0, 0).exact, mcnemar(0, 0).mid_p, mcnemar(0, 0).discordant) == (1.0, 1.0, 0)
+def test_arms_that_never_differ_have_p_value_1() -> None:
+    assert mcnemar(0, 0) == PairedTest(0, 0, 1.0, 1.0)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=30), st.integers(1, 5))
 def test_the_unit_of_the_gaps_and_their_side_do_not_matter(gaps: list[int], unit: int) -> None:
-    one, other = sign_flips(gaps), sign_flips([-unit * gap for gap in gaps])
+    one, other = sign_flip_test(gaps), sign_flip_test([-unit * gap for gap in gaps])
     assert math.isclose(one.exact, other.exact, rel_tol=1e-12)
     assert (one.first, one.second) == (other.second, other.first)
 
 
 def test_more_episodes_on_the_same_starts_are_no_more_evidence_when_they_all_agree() -> None:
-    assert sign_flips([5] * 4 + [-5]) == mcnemar(1, 4)
+    assert sign_flip_test([5] * 4 + [-5]) == mcnemar(1, 4)
 
 
 def test_thousands_of_discordant_starts_are_counted_as_exactly() -> None:
@@ -72,4 +77,4 @@ def test_thousands_of_discordant_starts_are_counted_as_exactly() -> None:
 def test_gaps_of_rates_are_whole_in_a_common_unit(
     first: list[tuple[int, int]], second: list[tuple[int, int]], gaps: list[int]
 ) -> None:
-    assert whole_gaps(first, second) == gaps
+    assert integer_differences(first, second) == gaps

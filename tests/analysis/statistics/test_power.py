@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from vla_rl_bench.analysis.statistics.comparison import Outcomes
+from vla_rl_bench.analysis.statistics.comparison import StartCounts
 from vla_rl_bench.analysis.statistics.over_seeds import crossed_difference
-from vla_rl_bench.analysis.statistics.paired_test import mcnemar
+from vla_rl_bench.analysis.statistics.paired_test import sign_flip_test
 from vla_rl_bench.analysis.statistics.power import (
     Design,
-    allowed,
+    at_rates,
     correlation,
-    moved,
-    observed,
+    design_from_results,
+    discordance_bounds,
     power,
     seeds_needed,
     starts_needed,
@@ -43,7 +43,7 @@ def test_with_one_seed_mcnemars_test_rejects_as_often_as_foretold(design: Design
     first_only = (design.discordant - design.difference) / 2
     second_only = first_only + design.difference
     drawn = draw.multinomial(starts, [first_only, 1 - design.discordant, second_only], size=trials)
-    rejected = np.mean([mcnemar(int(a), int(b)).mid_p < 0.05 for a, _, b in drawn])
+    rejected = np.mean([sign_flip_test([-1] * int(a) + [1] * int(b)).mid_p < 0.05 for a, _, b in drawn])
     assert rejected == pytest.approx(power(design, starts), abs=0.03)
 
 
@@ -59,7 +59,7 @@ def test_with_several_seeds_the_interval_leaves_zero_out_as_often_as_foretold(
     design: Design, seeds: int, starts: int
 ) -> None:
     trials, draw, told = 3000, np.random.default_rng(1), 0
-    lasting, passing = design.shared * design.spread, (1 - design.shared) * design.spread
+    lasting, passing = design.shared * design.variance, (1 - design.shared) * design.variance
     for _ in range(trials):
         gaps = (
             design.difference
@@ -81,17 +81,17 @@ def test_where_the_seed_moves_more_than_the_difference_no_number_of_starts_does(
 
 def test_at_other_rates_the_correlation_stays_as_far_as_they_allow_it() -> None:
     seen = Design(0.5, 0.6, 0.2, seed_deviation=0.04, shared=0.3)
-    other = moved(seen, 0.4, 0.5)
+    other = at_rates(seen, 0.4, 0.5)
     assert correlation(other) == pytest.approx(correlation(seen))
     assert (other.seed_deviation, other.shared) == (0.04, 0.3)
-    assert moved(seen, 0.05, 0.95).discordant == pytest.approx(0.9)  # nothing less would do
+    assert at_rates(seen, 0.05, 0.95).discordant == pytest.approx(0.9)  # nothing less would do
     assert correlation(Design(0.5, 0.6)) == pytest.approx(0.0)
-    assert allowed(0.6, 0.7) == (pytest.approx(0.1), pytest.approx(0.7))
+    assert discordance_bounds(0.6, 0.7) == (pytest.approx(0.1), pytest.approx(0.7))
 
 
-def arm(draw: np.random.Generator, rates: np.ndarray) -> Outcomes:
+def arm(draw: np.random.Generator, rates: np.ndarray) -> StartCounts:
     seeds, starts = rates.shape
-    return Outcomes(
+    return StartCounts(
         tuple(range(seeds)),
         tuple((0, start) for start in range(starts)),
         (draw.random(rates.shape) < rates).astype(np.int64),
@@ -107,8 +107,8 @@ def test_two_measured_arms_give_back_what_they_were_drawn_with(paired: bool) -> 
     first = arm(draw, np.broadcast_to(0.4 + hard, (60, 1000)))
     second = arm(draw, 0.5 + hard + draw.normal(0, 0.1, size=(60, 1)).clip(-0.29, 0.29))
     if not paired:
-        second = Outcomes(tuple(range(60, 120)), second.starts, second.successes, second.episodes)
-    found = observed(first, second)
+        second = StartCounts(tuple(range(60, 120)), second.starts, second.successes, second.episodes)
+    found = design_from_results(first, second)
     assert found.first == pytest.approx(0.4, abs=0.01)
     assert found.second == pytest.approx(0.5, abs=0.04)
     expected = np.mean([0.2 * 0.7 + 0.3 * 0.8, 0.6 * 0.3 + 0.7 * 0.4])

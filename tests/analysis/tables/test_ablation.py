@@ -59,28 +59,24 @@ def test_the_interval_is_that_of_compare(tmp_path: Path) -> None:
         runs = [(path, RunFolder(path).read()) for path in run_folders(tmp_path)]
         return Side(arm, arm, tuple((path, run) for path, run in runs if run["arm"] == arm))
 
-    found = comparison.compare(match(side("sft-rl"), side("sft-rl.off"), None, None, None).columns)
-    assert found.over_seeds is not None
-    shown = {column: line.look for column, line in table.looks if line.title == "clip_range=off"}
-    assert shown.keys() == {"object", "goal", "Average"}
-    for gap in found.columns:
-        look = shown[gap.column]
-        assert look is not None
-        assert gap.over_seeds is not None
-        assert (look.difference, look.interval) == (gap.difference, gap.over_seeds.interval())
-    average = shown["Average"]
-    assert average is not None
-    assert average.interval == found.over_seeds.interval()
+    expected = comparison.compare(match(side("sft-rl"), side("sft-rl.off"), None, None, None).columns)
+    differences = {column: line.difference for column, line in table.differences if line.title == "clip_range=off"}
+    assert differences.keys() == {"object", "goal", "Average"}
+    for name, column in {**expected.columns, "Average": expected.mean}.items():
+        difference = differences[name]
+        assert difference is not None and difference.over_seeds is not None
+        assert (difference.value, difference.interval) == (column.value, column.interval)
 
 
-def test_words_tell_a_large_difference_from_noise(tmp_path: Path) -> None:
+def test_a_large_difference_is_significant(tmp_path: Path) -> None:
     suite = ablated_suite()
     (table,) = tables(write_all(tmp_path, suite), suite)
-    told = {(column, line.title): line.texts[3] for column, line in table.looks}
-    assert {told[column, "clip_range=off"] for column in ("object", "goal", "Average")} == {"yes"}
-    assert "yes" not in {told[column, "temperature.value=1.0"] for column in ("object", "goal", "Average")}
-    assert table.notes[0].startswith("Of the 6 differences here, 3 (clip_range=off on object, −")
-    assert "Looked at in all: 6 differences; were none real, about 0.3 of the intervals" in " ".join(table.notes)
+    words = {(column, line.title): line.texts[3] for column, line in table.differences}
+    assert {words[column, "clip_range=off"] for column in ("object", "goal", "Average")} == {"yes"}
+    assert "yes" not in {words[column, "temperature.value=1.0"] for column in ("object", "goal", "Average")}
+    assert table.notes[0].startswith("Significant, also for other seeds and starts: 3 (clip_range=off on object, −")
+    assert table.notes[0].endswith(") of 6 differences.")
+    assert "6 differences are compared; if none of them were real, about 0.3 of the intervals" in " ".join(table.notes)
 
 
 def test_variants_stand_under_their_full_recipe_by_what_differs(tmp_path: Path) -> None:
@@ -89,14 +85,14 @@ def test_variants_stand_under_their_full_recipe_by_what_differs(tmp_path: Path) 
     ((column, lines),) = table.sections
     assert column == "goal"
     assert [line.title for line in lines] == ["SFT", "SFT + RL", "temperature.value=1.0", "clip_range=off"]
-    assert [bool(line.look) for line in lines] == [False, False, True, True]
+    assert [line.verdict is not None for line in lines] == [False, False, True, True]
 
 
 def test_one_seed_says_nothing_of_other_seeds(tmp_path: Path) -> None:
     suite = ablated_suite(seeds=[0])
     (table,) = tables(write_all(tmp_path, suite), suite)
-    assert {line.texts[3] for _, line in table.looks} <= {"these policies", "if alone", "no"}
-    assert "What another seed would give is not known." in " ".join(table.notes)
+    assert {line.texts[3] for _, line in table.differences} <= {"these policies", "no"}
+    assert "One seed says nothing about other seeds." in " ".join(table.notes)
 
 
 def test_a_missing_run_leaves_gaps_and_no_average(tmp_path: Path) -> None:
@@ -105,13 +101,13 @@ def test_a_missing_run_leaves_gaps_and_no_average(tmp_path: Path) -> None:
     (table,) = tables(folder, suite)
     empty = {(column, line.title) for column, lines in table.sections for line in lines if line.rate is None}
     assert empty == {("goal", "temperature.value=1.0"), ("Average", "temperature.value=1.0")}
-    assert len(table.looks) == 4
-    assert "Looked at in all: 4 differences" in " ".join(table.notes)
+    assert len(table.differences) == 4
+    assert "4 differences are compared" in " ".join(table.notes)
     row = next(line for line in as_markdown(table).splitlines() if "temperature" in line and "–" in line)
     assert row.count("–") == 4
 
 
-def test_further_evaluations_count_as_looks_too(tmp_path: Path) -> None:
+def test_further_evaluations_count_as_comparisons(tmp_path: Path) -> None:
     suite = ablated_suite(columns=["goal"], evaluation={"per_task": 2, "sampling": ["greedy", {"temperature": 1.0}]})
     write_all(tmp_path, suite)
     for path in run_folders(tmp_path):
@@ -120,8 +116,8 @@ def test_further_evaluations_count_as_looks_too(tmp_path: Path) -> None:
     first, second = tables(tmp_path, suite)
     assert (first.title, second.title) == ("Made up", "Made up (T=1)")
     assert len({first.label, second.label}) == 2
-    assert len(first.looks) == len(second.looks) == 2
-    assert all("Looked at in all: 4 differences" in " ".join(table.notes) for table in (first, second))
+    assert len(first.differences) == len(second.differences) == 2
+    assert all("4 differences are compared" in " ".join(table.notes) for table in (first, second))
 
 
 def test_the_same_results_give_the_same_files_and_no_interval_but_that_one(tmp_path: Path) -> None:
@@ -140,7 +136,7 @@ def test_the_same_results_give_the_same_files_and_no_interval_but_that_one(tmp_p
 def test_the_latex_says_what_the_markdown_says(tmp_path: Path) -> None:
     suite = ablated_suite()
     (table,) = tables(write_all(tmp_path, suite), suite)
-    for _, line in table.looks:
+    for _, line in table.differences:
         assert all(text in as_markdown(table) for text in line.texts)
         assert line.texts[0] in as_latex(table)
     assert r"\quad clip\_range=off & " in as_latex(table)

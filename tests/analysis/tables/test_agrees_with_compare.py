@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.statistics.made_up import Outcome, episodes, made_up_suite, write_run
-from vla_rl_bench.analysis.statistics.comparison import compare, outcomes
+from vla_rl_bench.analysis.statistics.comparison import common_start_counts, compare
 from vla_rl_bench.analysis.statistics.intervals import Interval, newcombe
 from vla_rl_bench.analysis.tables.build import build_table
 from vla_rl_bench.analysis.tables.cells import figures, in_detail
@@ -35,13 +35,12 @@ def written(folder: Path, suite: Suite, outcome: Outcome, tasks: int, starts: in
 def compared(folder: Path, suite: Suite) -> tuple[list[Interval], Interval]:
     """What `compare` rests on: over seeds where there are several, else of these policies; columns, average."""
     frame = episodes_frame(run_folders(folder))
-    sides = [
-        [outcomes(frame[(frame["arm"] == arm) & (frame["column"] == column)]) for arm in ("sft", "sft-rl")]
-        for column in suite.columns
-    ]
-    found = compare([(column, first, second) for column, (first, second) in zip(suite.columns, sides, strict=True)])
-    whole = [one.over_seeds.interval() if one.over_seeds else one.interval for one in (*found.columns, found)]
-    return whole[:-1], whole[-1]
+    pairs = {}
+    for column in suite.columns:
+        episodes = [frame[(frame["arm"] == arm) & (frame["column"] == column)] for arm in ("sft", "sft-rl")]
+        pairs[column] = (common_start_counts(episodes[0]), common_start_counts(episodes[1]))
+    comparison = compare(pairs)
+    return [column.interval for column in comparison.columns.values()], comparison.mean.interval
 
 
 def agree(table: Table, folder: Path, suite: Suite) -> None:

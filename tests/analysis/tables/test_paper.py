@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from vla_rl_bench.analysis.statistics.intervals import half_up
+from vla_rl_bench.analysis.statistics.intervals import round_half_up
 from vla_rl_bench.analysis.tables.cells import figures
 from vla_rl_bench.analysis.tables.model import Published
 from vla_rl_bench.analysis.tables.published import load_published
@@ -47,12 +47,12 @@ def test_known_contradictions_stand_under_their_tables() -> None:
 def test_the_contradictions_that_are_arithmetic_are_right() -> None:
     """Table 4's figures against 300 scenarios; the average and difference of table 6 against its Stack Bowls."""
     rates = [cell for row in paper_table(4).rows[2:] for cell in row.cells]
-    whole = {half_up(Fraction(100 * k, 300)) for k in range(301)}
+    whole = {round_half_up(Fraction(100 * k, 300)) for k in range(301)}
     assert [isinstance(cell, Published) and 100 * cell.rate in whole for cell in rates].count(False) == 18
     assert "18 (28.1, for one)" in " ".join(paper_table(4).notes)
     six = paper_table(6)
     assert figures(six, six.rows[1])[-1] == "17.5"
-    assert half_up(Fraction((32 + 2 + 0 + 30) * 100, 400)) != Fraction(175, 10)
+    assert round_half_up(Fraction((32 + 2 + 0 + 30) * 100, 400)) != Fraction(175, 10)
 
 
 def test_published_cells_know_no_counts_and_no_interval() -> None:

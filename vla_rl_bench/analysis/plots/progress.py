@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from vla_rl_bench.analysis.plots.points import held_out
-from vla_rl_bench.analysis.statistics.intervals import over_seeds
+from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.files import Record
 from vla_rl_bench.records.costs import Cost, costs
@@ -92,7 +92,7 @@ def mean_curve(found: Sequence[Sample], measure: Measure) -> Mean | None:
 def _band(rates: Sequence[float]) -> tuple[float, float]:
     if len(rates) < FEW_SEEDS:
         return min(rates), max(rates)
-    interval = over_seeds(rates).interval
+    interval = summarize_seeds(rates).interval
     assert interval is not None
     return max(0.0, interval.low), min(1.0, interval.high)
 

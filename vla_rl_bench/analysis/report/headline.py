@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 
 from vla_rl_bench.analysis.report.palette import arms
 from vla_rl_bench.analysis.report.sources import Evidence
-from vla_rl_bench.analysis.statistics.comparison import compare, outcomes
-from vla_rl_bench.analysis.statistics.verdict import Told, told_apart
+from vla_rl_bench.analysis.statistics.comparison import common_start_counts, compare
+from vla_rl_bench.analysis.statistics.verdict import Verdict, verdict
 from vla_rl_bench.analysis.tables.build import final_episodes, select, starts_per_task
 from vla_rl_bench.analysis.tables.cells import figures
 from vla_rl_bench.analysis.tables.model import Delta, Row, Shows, Table
 
-_VERDICTS: dict[Told, str] = {
-    "recipes": "told from noise, for other seeds and starts too",
-    "policies": "these policies differ; with other seeds it cannot be told from noise",
-    "no": "cannot be told from noise",
+_VERDICTS = {
+    Verdict.RECIPES_DIFFER: "significant, also for other seeds and starts",
+    Verdict.POLICIES_DIFFER: "significant for these policies, not for other seeds",
+    Verdict.NO_DIFFERENCE: "no significant difference",
 }
-_ONE_SEED = "these policies differ; what another seed would give is not known"
+_ONE_SEED = "significant for these policies; one seed says nothing about other seeds"
 NAMED = 6  # columns at most that are called by their names
 NOTHING = "seeds or columns are missing"
 
@@ -70,8 +70,8 @@ def _key(evidence: Evidence, table: Table, line: Row | Delta, place: int) -> Key
     plain = figures(_rates(table), line, [place])[0]
     shown = figures(_rates(table, "interval"), line, [place])[0].removeprefix(plain).strip()
     columns = [table.columns[index].title for index in table.columns[place].mean_of or (place,)]
-    verdict = _verdict(evidence, line, columns) if isinstance(line, Delta) else ""
-    return Key(title, plain, shown, colour, difference, verdict)
+    judged = _verdict(evidence, line, columns) if isinstance(line, Delta) else ""
+    return Key(title, plain, shown, colour, difference, judged)
 
 
 def _rates(table: Table, shows: Shows = "rates") -> Table:
@@ -83,11 +83,12 @@ def _verdict(evidence: Evidence, line: Delta, columns: Sequence[str]) -> str:
     suite = evidence.suite
     episodes = final_episodes(evidence.episodes, suite, select(suite))
     second, first = (episodes[episodes["arm"] == suite.arms[arm].name] for arm in (line.minuend, line.subtrahend))
-    pairs = [
-        (name, outcomes(first[first["column"] == name]), outcomes(second[second["column"] == name])) for name in columns
-    ]
-    told = told_apart(compare(pairs))
-    return _VERDICTS[told] if told != "policies" or len(suite.seeds) > 1 else _ONE_SEED
+    pairs = {}
+    for name in columns:
+        sides = [common_start_counts(side[side["column"] == name]) for side in (first, second)]
+        pairs[name] = (sides[0], sides[1])
+    judged = verdict(compare(pairs).mean)
+    return _ONE_SEED if judged is Verdict.POLICIES_DIFFER and len(suite.seeds) == 1 else _VERDICTS[judged]
 
 
 def asked(evidence: Evidence) -> str:

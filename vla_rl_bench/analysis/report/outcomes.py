@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.report.palette import Arm, arms
 from vla_rl_bench.analysis.report.sources import Evidence
-from vla_rl_bench.analysis.statistics.intervals import Cluster, clustered, percent
+from vla_rl_bench.analysis.statistics.intervals import Cluster, clustered, percent_text
 from vla_rl_bench.analysis.tables.build import Selection, Starts, by_start, final_episodes, select
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Bar:
 
     @property
     def text(self) -> str:
-        return percent(self.successes, self.n)
+        return percent_text(self.successes, self.n)
 
     @property
     def rate(self) -> float:

@@ -1,124 +1,77 @@
-"""Two arms, side by side: what their episodes say about the difference between them.
+"""The difference between two arms, by column and as the mean over columns: second side minus first.
 
-All differences are the second side minus the first.  `docs/reference/statistics.md` says which number answers what.
+`compare`, the tables, ablations and reports all use `Difference`; `docs/reference/statistics.md` describes its numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_rl_bench.analysis.statistics.bootstrap import interquartile_mean, paired_bootstrap
+from vla_rl_bench.analysis.statistics.bootstrap import paired_bootstrap
 from vla_rl_bench.analysis.statistics.intervals import (
     Cluster,
     Clustered,
     Interval,
     clustered,
-    difference,
-    square_and_add,
+    clustered_newcombe,
+    mover_interval,
 )
-from vla_rl_bench.analysis.statistics.over_seeds import Estimate, average, crossed_difference
-from vla_rl_bench.analysis.statistics.paired_test import PairedTest, sign_flips, whole_gaps
-from vla_rl_bench.analysis.statistics.robust import seeds_difference, seeds_interval
+from vla_rl_bench.analysis.statistics.over_seeds import SeededDifference, average, crossed_difference
+from vla_rl_bench.analysis.statistics.paired_test import PairedTest, integer_differences, sign_flip_test
 from vla_rl_bench.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-Key = tuple[int, int]
+Start = tuple[int, int]
 """Task, start index."""
 
 
 @dataclass(frozen=True, eq=False)
-class Outcomes:
-    """What one side gave on one column.
-
-    successes, episodes: ``[seeds, starts]`` counts, int64; every seed played every start.
-    """
+class StartCounts:
+    """Successes and episodes of one arm on one column, by seed and start."""
 
     seeds: tuple[int, ...]
-    starts: tuple[Key, ...]
-    successes: NDArray[np.int64]
-    episodes: NDArray[np.int64]
+    starts: tuple[Start, ...]
+    successes: NDArray[np.int64]  # [seeds, starts]
+    episodes: NDArray[np.int64]  # [seeds, starts]; 0 if the seed did not play the start
 
     @property
     def rates(self) -> Array:
         return np.asarray(self.successes / self.episodes)
 
+    @property
+    def even(self) -> bool:
+        """Every seed played every start equally often."""
+        return bool((self.episodes == self.episodes[0, 0]).all())
+
     def clusters(self) -> list[Cluster]:
         """Successes and episodes on each start, over all seeds."""
         return [(int(k), int(n)) for k, n in zip(self.successes.sum(axis=0), self.episodes.sum(axis=0), strict=True)]
 
-    def task_rates(self) -> Array:
-        """``[seeds, tasks]``."""
-        tasks = np.array([task for task, _ in self.starts])
-        found = [
-            self.successes[:, tasks == task].sum(axis=1) / self.episodes[:, tasks == task].sum(axis=1)
-            for task in np.unique(tasks)
-        ]
-        return np.stack(found, axis=1)
+    @cached_property
+    def pooled(self) -> Clustered:
+        return clustered(self.clusters())
 
-    def on(self, starts: Sequence[Key]) -> Outcomes:
+    def on(self, starts: Sequence[Start]) -> StartCounts:
         """Only these starts, in this order."""
-        place = {start: index for index, start in enumerate(self.starts)}
-        chosen = [place[start] for start in starts]
-        return Outcomes(self.seeds, tuple(starts), self.successes[:, chosen], self.episodes[:, chosen])
+        index = {start: number for number, start in enumerate(self.starts)}
+        chosen = [index[start] for start in starts]
+        return StartCounts(self.seeds, tuple(starts), self.successes[:, chosen], self.episodes[:, chosen])
 
 
-@dataclass(frozen=True)
-class ColumnGap:
-    """One column.
-
-    difference, interval: for the policies that were trained, starts being the sample.
-    test: None where the sides share no start.
-    over_seeds: for the recipes, seeds and starts being the sample; None with one seed a side or no common start.
-    """
-
-    column: str
-    starts: int
-    first: Clustered
-    second: Clustered
-    difference: float
-    interval: Interval
-    test: PairedTest | None
-    over_seeds: Estimate | None
-
-
-@dataclass(frozen=True)
-class Robust:
-    """Interquartile means over seeds and tasks, each with its interval."""
-
-    first: float
-    first_interval: Interval
-    second: float
-    second_interval: Interval
-    interval: Interval
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All columns, and their plain mean."""
-
-    columns: tuple[ColumnGap, ...]
-    difference: float
-    interval: Interval
-    test: PairedTest | None
-    over_seeds: Estimate | None
-    robust: Robust | None
-
-
-def outcomes(episodes: pd.DataFrame) -> Outcomes:
-    """The episodes of one arm and column, one evaluation -> counts on the starts that every seed played."""
+def start_counts(episodes: pd.DataFrame) -> StartCounts:
+    """Count the episodes of one arm and column in one evaluation."""
     counts = episodes.groupby(["seed", "task", "start"])["success"].agg(["sum", "size"])
-    successes, sizes = counts["sum"].unstack("seed").dropna(), counts["size"].unstack("seed").dropna()
-    if successes.empty:
-        raise UserError(f"{', '.join(episodes['run'].unique())}: no start that every seed played; evaluate them alike")
-    return Outcomes(
+    successes, sizes = (counts[name].unstack("seed", fill_value=0) for name in ("sum", "size"))
+    return StartCounts(
         seeds=tuple(int(seed) for seed in successes.columns),
         starts=tuple((int(task), int(start)) for task, start in successes.index),
         successes=successes.to_numpy(dtype=np.int64).T,
@@ -126,70 +79,84 @@ def outcomes(episodes: pd.DataFrame) -> Outcomes:
     )
 
 
-def compare(columns: Sequence[tuple[str, Outcomes, Outcomes]]) -> Comparison:
-    """columns: name, first side, second side; on the starts that they have in common, if any."""
-    aligned = [(name, *_aligned(first, second)) for name, first, second in columns]
-    gaps = tuple(_column(*column) for column in aligned)
-    paired = all(gap.test is not None for gap in gaps)
-    seeded = [gap.over_seeds for gap in gaps if gap.over_seeds is not None]
-    complete = len(seeded) == len(gaps)
-    return Comparison(
-        columns=gaps,
-        difference=sum(gap.difference for gap in gaps) / len(gaps),
-        interval=_policies(aligned) if paired else _apart(gaps),
-        test=sign_flips(gap for _, first, second in aligned for gap in _whole(first, second)) if paired else None,
-        over_seeds=average(seeded) if complete else None,
-        robust=_robust(aligned) if complete else None,
-    )
+def common_start_counts(episodes: pd.DataFrame) -> StartCounts:
+    """As `start_counts`, on the starts that every seed played."""
+    counts = start_counts(episodes)
+    common = [counts.starts[number] for number in np.flatnonzero(counts.episodes.all(axis=0))]
+    if not common:
+        raise UserError(f"{', '.join(episodes['run'].unique())}: no start that every seed played; evaluate them alike")
+    return counts.on(common)
 
 
-def _aligned(first: Outcomes, second: Outcomes) -> tuple[Outcomes, Outcomes]:
+Pair = tuple[StartCounts, StartCounts]
+"""First and second side on one column."""
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """The second side's success rate minus the first's: of one column, or the plain mean of several."""
+
+    pairs: tuple[Pair, ...]  # one per column
+
+    @cached_property
+    def value(self) -> float:
+        rates = [(first.pooled, second.pooled) for first, second in self.pairs]
+        return sum(b.successes / b.n - a.successes / a.n for a, b in rates) / len(rates)
+
+    @cached_property
+    def paired(self) -> bool:
+        """Both sides played the same starts in every column, each start equally often."""
+        return all(first.starts == second.starts and first.even and second.even for first, second in self.pairs)
+
+    @cached_property
+    def policies_interval(self) -> Interval:
+        """For the trained policies, starts being the sample: the paired bootstrap; Newcombe's for independent sides."""
+        if self.paired:
+            return paired_bootstrap(
+                [second.rates.mean(axis=0) - first.rates.mean(axis=0) for first, second in self.pairs]
+            )
+        if len(self.pairs) == 1:
+            [(first, second)] = self.pairs
+            return clustered_newcombe(second.pooled, first.pooled)
+        columns = [Difference((pair,)) for pair in self.pairs]
+        return mover_interval((1 / len(columns), column.value, column.policies_interval) for column in columns)
+
+    @cached_property
+    def test(self) -> PairedTest | None:
+        """None for independent sides."""
+        if not self.paired:
+            return None
+        clusters = [(first.clusters(), second.clusters()) for first, second in self.pairs]
+        return sign_flip_test(difference for sides in clusters for difference in integer_differences(*sides))
+
+    @cached_property
+    def over_seeds(self) -> SeededDifference | None:
+        """For the recipes, seeds and starts being the samples; None with one seed on a side or independent sides."""
+        if not self.paired or any(min(len(a.seeds), len(b.seeds), len(a.starts)) < 2 for a, b in self.pairs):
+            return None
+        columns = [crossed_difference(a.rates, b.rates, paired=a.seeds == b.seeds) for a, b in self.pairs]
+        return columns[0] if len(columns) == 1 else average(columns)
+
+    @property
+    def interval(self) -> Interval:
+        """The interval that the verdict rests on: for the recipes if there are several seeds, else for the policies."""
+        return self.policies_interval if self.over_seeds is None else self.over_seeds.interval()
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The difference of each column, and their plain mean."""
+
+    columns: Mapping[str, Difference]
+    mean: Difference
+
+
+def compare(columns: Mapping[str, Pair]) -> Comparison:
+    """Compare two sides on the starts that both played, if there are any."""
+    pairs = {name: _on_common_starts(*pair) for name, pair in columns.items()}
+    return Comparison({name: Difference((pair,)) for name, pair in pairs.items()}, Difference(tuple(pairs.values())))
+
+
+def _on_common_starts(first: StartCounts, second: StartCounts) -> Pair:
     common = [start for start in first.starts if start in set(second.starts)]
     return (first.on(common), second.on(common)) if common else (first, second)
-
-
-def _column(name: str, first: Outcomes, second: Outcomes) -> ColumnGap:
-    sides = clustered(first.clusters()), clustered(second.clusters())
-    paired = first.starts == second.starts
-    several = min(len(first.seeds), len(second.seeds), len(first.starts)) > 1
-    return ColumnGap(
-        column=name,
-        starts=len(first.starts),
-        first=sides[0],
-        second=sides[1],
-        difference=sides[1].successes / sides[1].n - sides[0].successes / sides[0].n,
-        interval=_policies([(name, first, second)]) if paired else difference(second.clusters(), first.clusters()),
-        test=sign_flips(_whole(first, second)) if paired else None,
-        over_seeds=crossed_difference(first.rates, second.rates, paired=first.seeds == second.seeds)
-        if paired and several
-        else None,
-    )
-
-
-def _policies(columns: Sequence[tuple[str, Outcomes, Outcomes]]) -> Interval:
-    """The paired bootstrap over starts."""
-    return paired_bootstrap(
-        [(second.rates.mean(axis=0) - first.rates.mean(axis=0)).tolist() for _, first, second in columns]
-    )
-
-
-def _apart(gaps: Sequence[ColumnGap]) -> Interval:
-    return square_and_add((1 / len(gaps), gap.difference, gap.interval) for gap in gaps)
-
-
-def _whole(first: Outcomes, second: Outcomes) -> list[int]:
-    return whole_gaps(first.clusters(), second.clusters())
-
-
-def _robust(columns: Sequence[tuple[str, Outcomes, Outcomes]]) -> Robust:
-    first = [side.task_rates() for _, side, _ in columns]
-    second = [side.task_rates() for _, _, side in columns]
-    means = [float(interquartile_mean(np.concatenate([one.ravel() for one in side]))) for side in (first, second)]
-    paired = all(one.seeds == other.seeds for _, one, other in columns)
-    return Robust(
-        first=means[0],
-        first_interval=seeds_interval(first),
-        second=means[1],
-        second_interval=seeds_interval(second),
-        interval=seeds_difference(first, second, paired=paired),
-    )

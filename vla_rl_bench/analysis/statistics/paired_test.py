@@ -1,7 +1,7 @@
-"""McNemar's test and what it becomes when a start is played more than once.  Exact, by counting.
+"""McNemar's test, and its generalization to several episodes per start.  Exact, by counting.
 
-Only starts on which two arms differ can tell them apart.  If neither is better, each such start might as well have gone
-the other way; the tests count how many of those ways give a difference as large as the one that was seen.
+Only starts on which two arms differ are evidence.  If neither arm is better, each such start might as well have gone
+the other way; the tests count how many of those outcomes give a difference as large as the measured one.
 """
 
 from __future__ import annotations
@@ -20,54 +20,42 @@ from vla_rl_bench.analysis.statistics.intervals import Cluster
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """Two-sided p-values.
+    """Two-sided p-values, and the numbers of starts on which either arm did better."""
 
-    first, second: starts on which the first, or the second, did better; the others say nothing.
-    exact: never rejects too often, and on few starts too seldom.
-    mid_p: counts half of what is exactly as extreme as what was seen (Lancaster 1961); what Fagerland, Lydersen and
-        Laake 2013 (BMC Med. Res. Methodol. 13:91) recommend.
-    """
-
-    first: int
+    first: int  # starts on which the first arm did better
     second: int
-    exact: float
+    exact: float  # never rejects too often, and on few starts too seldom
+    # counts half of the outcomes exactly as extreme as the measured one (Lancaster 1961); recommended by Fagerland,
+    # Lydersen and Laake 2013 (BMC Med. Res. Methodol. 13:91)
     mid_p: float
 
-    @property
-    def discordant(self) -> int:
-        return self.first + self.second
 
+def sign_flip_test(differences: Iterable[int]) -> PairedTest:
+    """The exact test of a sum of differences, second arm minus first on each start, under all flips of their signs.
 
-def mcnemar(first: int, second: int) -> PairedTest:
-    """McNemar 1947 with one episode a start.  first, second: starts on which only that arm succeeded."""
-    return sign_flips([-1] * first + [1] * second)
-
-
-def sign_flips(gaps: Iterable[int]) -> PairedTest:
-    """The exact test of a sum of gaps, the second arm minus the first on each start, under all flips of their signs.
-
-    Each start is one cluster, so that several seeds or rollouts on it count as one piece of evidence; the statistic is
-    the one of the clustered McNemar tests (Obuchowski 1998; Durkalski et al. 2003), its distribution all 2^m flips and
-    not a limit.  With gaps of -1, 0 and 1 this is McNemar's exact test.
+    Each start is one cluster: several seeds or rollouts on it count as one piece of evidence.  The statistic is that of
+    the clustered McNemar tests (Obuchowski 1998; Durkalski et al. 2003), with all 2^m flips in place of a limiting
+    distribution.  With differences of -1, 0 and 1 this is McNemar's exact test (1947).  No library has it in polynomial
+    time: `scipy.stats.permutation_test` lists the 2^m flips or samples them.
     """
-    told = [gap for gap in gaps if gap]
-    if not told:
+    discordant = [difference for difference in differences if difference]
+    if not discordant:
         return PairedTest(0, 0, 1.0, 1.0)
-    scale = gcd(*told)
-    sizes = Counter(abs(gap) // scale for gap in told)
+    scale = gcd(*discordant)
+    sizes = Counter(abs(difference) // scale for difference in discordant)
     chances = np.ones(1)
     for size, count in sorted(sizes.items()):
         chances = np.convolve(chances, _steps(count, size))
     reach = sum(size * count for size, count in sizes.items())
-    distance = np.abs(2 * np.arange(reach + 1) - reach)  # of the sum of flipped gaps, from zero
-    seen = abs(sum(told)) // scale
-    beyond, equal = float(chances[distance > seen].sum()), float(chances[distance == seen].sum())
-    better = sum(gap > 0 for gap in told)
-    return PairedTest(len(told) - better, better, min(1.0, beyond + equal), min(1.0, beyond + equal / 2))
+    distance = np.abs(2 * np.arange(reach + 1) - reach)  # of the sum of flipped differences, from zero
+    measured = abs(sum(discordant)) // scale
+    beyond, equal = float(chances[distance > measured].sum()), float(chances[distance == measured].sum())
+    better = sum(difference > 0 for difference in discordant)
+    return PairedTest(len(discordant) - better, better, min(1.0, beyond + equal), min(1.0, beyond + equal / 2))
 
 
-def whole_gaps(first: Sequence[Cluster], second: Sequence[Cluster]) -> list[int]:
-    """Rate of the second minus rate of the first on each start, in the largest unit that makes all of them whole."""
+def integer_differences(first: Sequence[Cluster], second: Sequence[Cluster]) -> list[int]:
+    """Rate of the second minus rate of the first on each start, in the largest unit that makes all of them integers."""
     unit = lcm(*(n for _, n in (*first, *second)))
     return [int((Fraction(k2, n2) - Fraction(k1, n1)) * unit) for (k1, n1), (k2, n2) in zip(first, second, strict=True)]
 

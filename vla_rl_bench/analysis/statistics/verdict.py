@@ -1,84 +1,75 @@
-"""A comparison in words: can the two sides be told from noise?"""
+"""The conclusion from a difference: significant for the recipes, for these policies only, or not at all."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Literal
+from enum import StrEnum
 
-from vla_rl_bench.analysis.statistics.comparison import Comparison
-from vla_rl_bench.analysis.statistics.intervals import Interval, decimal
-
-Told = Literal["recipes", "policies", "no"]
-SIGNIFICANT = 0.05  # the level that belongs to 95% intervals
+from vla_rl_bench.analysis.statistics.comparison import Difference
+from vla_rl_bench.analysis.statistics.intervals import CONFIDENCE, Interval, interval_text, points_text
 
 
-def told_apart(comparison: Comparison, same_recipe: bool = False) -> Told:
-    """recipes: trained again, with other seeds, the better one would most likely be better.  policies: these ones.
+class Verdict(StrEnum):
+    RECIPES_DIFFER = "recipes_differ"  # also with other seeds and other starts
+    RECIPES_DIFFER_UNCORRECTED = "recipes_differ_uncorrected"  # only without correction for the number of comparisons
+    POLICIES_DIFFER = "policies_differ"  # these policies; with other seeds there may be no difference
+    NO_DIFFERENCE = "no_difference"
 
-    One seed a side cannot say anything about recipes, nor can a recipe be told from itself.
+
+def verdict(difference: Difference, *, comparisons: int = 1, same_recipe: bool = False) -> Verdict:
+    """Judge a difference at 95%.
+
+    One seed on a side is no evidence about recipes, and a recipe does not differ from itself.  For policies both the
+    interval and the exact test must be significant.
+
+    Args:
+        comparisons: The number of differences judged together, this one included (Bonferroni's correction).
+        same_recipe: Both sides are one recipe with different seeds.
     """
-    if comparison.over_seeds is not None and not same_recipe and _excludes_zero(comparison.over_seeds.interval()):
-        return "recipes"
-    return "policies" if _policies_differ(comparison) else "no"
+    corrected = 1 - (1 - CONFIDENCE) / comparisons
+    if difference.over_seeds is not None and not same_recipe:
+        if difference.over_seeds.interval(corrected).excludes_zero:
+            return Verdict.RECIPES_DIFFER
+        if difference.over_seeds.interval().excludes_zero:
+            return Verdict.RECIPES_DIFFER_UNCORRECTED
+    significant = difference.test is None or difference.test.mid_p < 1 - corrected
+    policies_differ = significant and difference.policies_interval.excludes_zero
+    return Verdict.POLICIES_DIFFER if policies_differ else Verdict.NO_DIFFERENCE
 
 
-def verdict(comparison: Comparison, names: tuple[str, str], same_recipe: bool = False) -> str:
-    """names: of the first and the second side."""
-    told = told_apart(comparison, same_recipe)
-    better = names[1] if comparison.difference > 0 else names[0]
-    several = comparison.over_seeds is not None
-    interval = comparison.over_seeds.interval() if comparison.over_seeds is not None else comparison.interval
-    gap = f"{points(abs(comparison.difference))} points"
-    if told == "recipes":
-        return f"{better} is better by {gap} {_toward(comparison, interval)}, for other seeds and starts as well."
-    if told == "policies" and same_recipe:
-        here = f"{gap} {_toward(comparison, comparison.interval)}"
-        return (
-            "Cannot be told apart: both are one recipe, with other seeds. The policies at hand differ, by "
-            f"{here}; so much is the seed's doing."
-        )
-    if told == "policies" and several:
-        return (
-            f"Cannot be told apart over seeds: trained again, the difference may be anything in {signed(interval)} "
-            f"points. The policies at hand differ: {better}'s are better by {gap} "
-            f"{_toward(comparison, comparison.interval)}."
-        )
-    if told == "policies":
-        return (
-            f"{better} is better by {gap} {_toward(comparison, interval)}. That holds for these policies; with one "
-            "seed on a side, what another seed would give is not known."
-        )
-    end = " Both are one recipe, with other seeds." if same_recipe else ""
-    return f"Cannot be told apart: the difference may be anything in {signed(interval)} points.{end}"
+def expected_by_chance(comparisons: int) -> float:
+    """The expected number of significant differences among so many equal recipes."""
+    return comparisons * (1 - CONFIDENCE)
 
 
-def points(rate: float) -> str:
-    """``0.123 -> "12.3"``, halves away from zero on the ratio of counts that `rate` stands for."""
-    return decimal(100 * Fraction(rate).limit_denominator(1_000_000))
+def conclusion(difference: Difference, names: tuple[str, str], *, same_recipe: bool = False) -> str:
+    """The verdict as a sentence; names are those of the first and the second side."""
+    better = names[1] if difference.value > 0 else names[0]
+    points = f"{points_text(abs(difference.value))} points"
+    policies = f"{points} {_from_better_side(difference, difference.policies_interval)}"
+    anything = f"anything in {interval_text(difference.interval, signed=True)} points"
+    match verdict(difference, same_recipe=same_recipe):
+        case Verdict.RECIPES_DIFFER:
+            interval = _from_better_side(difference, difference.interval)
+            return f"{better} is better by {points} {interval}, also for other seeds and starts."
+        case Verdict.POLICIES_DIFFER if same_recipe:
+            return (
+                "No significant difference: both sides are the same recipe with different seeds. These policies differ "
+                f"by {policies}; that is the variation between seeds."
+            )
+        case Verdict.POLICIES_DIFFER if difference.over_seeds is not None:
+            return (
+                f"No significant difference between the recipes: with other seeds it may be {anything}. Of these "
+                f"policies, {better}'s are better by {policies}."
+            )
+        case Verdict.POLICIES_DIFFER:
+            return (
+                f"{better} is better by {policies}. This holds for these policies; with one seed on a side, nothing is "
+                "known about other seeds."
+            )
+        case _:
+            same = " Both sides are the same recipe with different seeds." if same_recipe else ""
+            return f"No significant difference: it may be {anything}.{same}"
 
 
-def signed(interval: Interval) -> str:
-    """``[-1.0, +3.5]``, in points."""
-    return f"[{_sign(interval.low)}, {_sign(interval.high)}]"
-
-
-def _sign(rate: float) -> str:
-    shown = points(rate)
-    return shown if shown.startswith("-") or shown == "0.0" else f"+{shown}"
-
-
-def _toward(comparison: Comparison, interval: Interval) -> str:
-    """The interval, seen from the better side."""
-    if comparison.difference >= 0:
-        return f"[{points(interval.low)}, {points(interval.high)}]"
-    return f"[{points(-interval.high)}, {points(-interval.low)}]"
-
-
-def _policies_differ(comparison: Comparison) -> bool:
-    """The interval and the test agree that they do; on the edge, where one does and one does not, they do not."""
-    certain = comparison.test is None or comparison.test.mid_p < SIGNIFICANT
-    return certain and _excludes_zero(comparison.interval)
-
-
-def _excludes_zero(interval: Interval) -> bool:
-    return interval.low > 0 or interval.high < 0
+def _from_better_side(difference: Difference, interval: Interval) -> str:
+    return interval_text(interval if difference.value >= 0 else Interval(-interval.high, -interval.low))

@@ -1,4 +1,4 @@
-"""An ablation's tables: each variant's difference to its full recipe, its interval, and if it is more than noise."""
+"""An ablation's tables: each variant's difference to its full recipe, its interval, and its verdict."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from vla_rl_bench.analysis.statistics.comparison import Comparison, Outcomes, compare, outcomes
-from vla_rl_bench.analysis.statistics.intervals import decimal
-from vla_rl_bench.analysis.statistics.looks import Look, Told, expected_by_chance, look
-from vla_rl_bench.analysis.statistics.verdict import points, signed
+from vla_rl_bench.analysis.statistics.comparison import (
+    Comparison,
+    Difference,
+    StartCounts,
+    common_start_counts,
+    compare,
+)
+from vla_rl_bench.analysis.statistics.intervals import decimal_text, interval_text, points_text
+from vla_rl_bench.analysis.statistics.verdict import Verdict, expected_by_chance, verdict
 from vla_rl_bench.analysis.tables.build import Selection, final_episodes, notes, selections, title_and_label
-from vla_rl_bench.analysis.tables.cells import MISSING, in_detail
+from vla_rl_bench.analysis.tables.cells import MINUS, MISSING, in_detail
 from vla_rl_bench.analysis.tables.latex import latex
 from vla_rl_bench.analysis.tables.latex_text import latex_text
 from vla_rl_bench.analysis.tables.markdown import grid, markdown
@@ -27,30 +32,37 @@ from vla_rl_bench.records.frame import episodes_frame, run_folders
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADER = ("success %", "Δ", "95% interval", "told from noise")
+HEADER = ("success %", "Δ", "95% interval", "significant")
+WORDS = {
+    Verdict.RECIPES_DIFFER: "yes",
+    Verdict.RECIPES_DIFFER_UNCORRECTED: "uncorrected",
+    Verdict.POLICIES_DIFFER: "these policies",
+    Verdict.NO_DIFFERENCE: "no",
+}
 AVERAGE = "Average"
 NAMED = 4  # differences that a sentence still lists
 
 
 @dataclass(frozen=True)
 class Line:
-    """An arm on one column.  full: no variant of another.  rate: in [0, 1]; None where a seed is missing."""
+    """An arm on one column, or on the average of all."""
 
     title: str
-    full: bool
-    rate: Fraction | None
-    look: Look | None = None
+    full: bool  # a full recipe, not a variant of one
+    rate: Fraction | None  # in [0, 1]; None if a seed is missing
+    difference: Difference | None = None
+    verdict: Verdict | None = None
 
     @property
     def texts(self) -> list[str]:
-        rate = MISSING if self.rate is None else decimal(100 * self.rate)
+        rate = MISSING if self.rate is None else points_text(self.rate)
         if self.full:
             return [rate, "", "", ""]
-        if self.look is None:
+        if self.difference is None or self.verdict is None:
             return [rate, MISSING, MISSING, MISSING]
-        gap = points(self.look.difference)
-        sign = "" if gap.startswith("-") or gap == "0.0" else "+"
-        return [rate, _minus(sign + gap), _minus(signed(self.look.interval)), self.look.told]
+        points = points_text(self.difference.value, signed=True)
+        interval = interval_text(self.difference.interval, signed=True)
+        return [rate, points.replace("-", MINUS), interval.replace("-", MINUS), WORDS[self.verdict]]
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,9 @@ class AblationTable:
     notes: tuple[str, ...]
 
     @property
-    def looks(self) -> list[tuple[str, Line]]:
-        """Each difference with its column."""
-        return [(column, line) for column, lines in self.sections for line in lines if line.look is not None]
+    def differences(self) -> list[tuple[str, Line]]:
+        """The lines that have a difference, each with its column."""
+        return [(column, line) for column, lines in self.sections for line in lines if line.verdict is not None]
 
 
 def write_ablation(folder: Path, suite: Suite, run_ids: Collection[str] | None = None) -> list[Path]:
@@ -91,8 +103,8 @@ def ablation_tables(frame: pd.DataFrame, suite: Suite) -> list[AblationTable]:
     main, *others = selections(suite)
     measured = [main, *(one for one in others if len(final_episodes(frame, suite, one)))]
     found = [_Measured(suite, final_episodes(frame, suite, one)) for one in measured]
-    looks = sum(one.looks for one in found)
-    return [_table(one, selection, looks) for one, selection in zip(found, measured, strict=True)]
+    comparisons = sum(evaluation.comparisons for evaluation in found)
+    return [_table(evaluation, selection, comparisons) for evaluation, selection in zip(found, measured, strict=True)]
 
 
 # -- what stands in it
@@ -108,9 +120,10 @@ class _Measured:
         self.compared = {variant: self._compare(full, variant) for variant, full in suite.table.delta}
 
     @property
-    def looks(self) -> int:
-        """How many differences it shows."""
-        return sum(len(one.columns) + self._has_average(one) for one in self.compared.values() if one is not None)
+    def comparisons(self) -> int:
+        """The number of differences that it shows."""
+        present = [comparison for comparison in self.compared.values() if comparison is not None]
+        return sum(len(comparison.columns) + self._has_average(comparison) for comparison in present)
 
     @property
     def averaged(self) -> bool:
@@ -119,18 +132,18 @@ class _Measured:
     def _has_average(self, compared: Comparison) -> bool:
         return self.averaged and len(compared.columns) == len(self.suite.columns)
 
-    def _outcomes(self, arm: str, column: str) -> Outcomes | None:
+    def _outcomes(self, arm: str, column: str) -> StartCounts | None:
         """None unless every seed of the suite is there."""
         part = self.episodes[(self.episodes["arm"] == arm) & (self.episodes["column"] == column)]
-        return outcomes(part) if set(part["seed"]) == set(self.suite.seeds) else None
+        return common_start_counts(part) if set(part["seed"]) == set(self.suite.seeds) else None
 
     def _compare(self, full: str, variant: str) -> Comparison | None:
         """On the columns that both have."""
-        columns = []
+        columns = {}
         for column in self.suite.columns:
             first, second = self.outcomes[full, column], self.outcomes[variant, column]
             if first is not None and second is not None:
-                columns.append((column, first, second))
+                columns[column] = (first, second)
         return compare(columns) if columns else None
 
     def rate(self, arm: str, columns: Sequence[str]) -> Fraction | None:
@@ -139,27 +152,27 @@ class _Measured:
         there = [Fraction(int(one.successes.sum()), int(one.episodes.sum())) for one in found if one is not None]
         return mean(there) if len(there) == len(found) else None
 
-    def look(self, variant: str, column: str | None, looks: int) -> Look | None:
+    def difference(self, variant: str, column: str | None) -> Difference | None:
         """column: None for the average of all."""
         compared = self.compared.get(variant)
         if compared is None:
             return None
         if column is None:
-            return look(compared, looks) if self._has_average(compared) else None
-        return next((look(gap, looks) for gap in compared.columns if gap.column == column), None)
+            return compared.mean if self._has_average(compared) else None
+        return compared.columns.get(column)
 
 
-def _table(measured: _Measured, selection: Selection, looks: int) -> AblationTable:
+def _table(measured: _Measured, selection: Selection, comparisons: int) -> AblationTable:
     suite = measured.suite
-    sections = [(column, tuple(_lines(measured, column, looks))) for column in suite.columns]
+    sections = [(column, tuple(_lines(measured, column, comparisons))) for column in suite.columns]
     if measured.averaged:
-        sections.append((AVERAGE, tuple(_lines(measured, None, looks))))
+        sections.append((AVERAGE, tuple(_lines(measured, None, comparisons))))
     title, label = title_and_label(suite, selection)
     table = AblationTable(title, f"{label}:ablation", tuple(sections), ())
-    return replace(table, notes=(*_in_words(table, looks, suite), *notes(measured.episodes, suite, selection)))
+    return replace(table, notes=(*_conclusions(table, comparisons, suite), *notes(measured.episodes, suite, selection)))
 
 
-def _lines(measured: _Measured, column: str | None, looks: int) -> Iterator[Line]:
+def _lines(measured: _Measured, column: str | None, comparisons: int) -> Iterator[Line]:
     """Each full recipe, then its variants."""
     suite, full_of = measured.suite, dict(measured.suite.table.delta)
     columns = suite.columns if column is None else [column]
@@ -167,44 +180,47 @@ def _lines(measured: _Measured, column: str | None, looks: int) -> Iterator[Line
         if arm.name in full_of:
             continue
         yield Line(arm.title or arm.name, True, measured.rate(arm.name, columns))
-        for variant in (one for one in suite.arms if full_of.get(one.name) == arm.name):
-            found = measured.look(variant.name, column, looks)
-            yield Line(variant_label(suite, variant), False, measured.rate(variant.name, columns), found)
+        for variant in (variant for variant in suite.arms if full_of.get(variant.name) == arm.name):
+            difference = measured.difference(variant.name, column)
+            judged = None if difference is None else verdict(difference, comparisons=comparisons)
+            rate = measured.rate(variant.name, columns)
+            yield Line(variant_label(suite, variant), False, rate, difference, judged)
 
 
-def _in_words(table: AblationTable, looks: int, suite: Suite) -> Iterator[str]:
-    found = table.looks
-    if not found:
+def _conclusions(table: AblationTable, comparisons: int, suite: Suite) -> Iterator[str]:
+    """The notes on significance, in sentences."""
+    differences = table.differences
+    if not differences:
         return
-    here = f"the {len(found)} differences here" if len(found) > 1 else "one difference here"
-    told, alone, policies = (_that_are(found, words) for words in ("yes", "if alone", "these policies"))
-    yield f"Of {here}, {told or 'none'} can be told from noise, whatever the seed."
-    if policies:
-        yield f"For the policies at hand only: {policies}."
-    if alone:
-        yield f"Looked at alone: {alone}."
+    recipes = _named(differences, Verdict.RECIPES_DIFFER) or "none"
+    yield f"Significant, also for other seeds and starts: {recipes} of {len(differences)} differences."
+    if uncorrected := _named(differences, Verdict.RECIPES_DIFFER_UNCORRECTED):
+        yield f"Significant only without correction for the number of comparisons: {uncorrected}."
+    if policies := _named(differences, Verdict.POLICIES_DIFFER):
+        yield f"Significant for these policies only: {policies}."
     if len(suite.seeds) > 1:
         yield (
             "Δ: points above the full recipe, paired by seed and start; its 95% interval is for other seeds and other "
-            "starts, as vla-rl-bench compare finds it."
+            "starts, as in vla-rl-bench compare."
         )
     else:
         yield (
-            "Δ: points above the full recipe, paired by start; its 95% interval is for other starts. What another seed "
-            "would give is not known."
+            "Δ: points above the full recipe, paired by start; its 95% interval is for other starts. One seed says "
+            "nothing about other seeds."
         )
-    chance = decimal(Fraction(expected_by_chance(looks)).limit_denominator(1000))
+    chance = decimal_text(Fraction(expected_by_chance(comparisons)).limit_denominator(1000))
     yield (
-        f"Looked at in all: {looks} differences; were none real, about {chance} of the intervals would leave out 0 all "
-        "the same. Hence yes: even if all must hold together at 95% (Bonferroni); if alone: only had nothing else been "
-        "looked at; these policies: those at hand differ, but trained with other seeds they may not; no: none of these."
+        f"{comparisons} differences are compared; if none of them were real, about {chance} of the intervals would "
+        "still exclude 0. Significant, yes: the interval at 95% for all comparisons together (Bonferroni) excludes 0; "
+        "uncorrected: only the printed interval does; these policies: these policies differ, but trained with other "
+        "seeds they may not; no: none of these."
     )
 
 
-def _that_are(found: Sequence[tuple[str, Line]], words: Told) -> str:
-    """``2 (a=1 on object, −4.0; b=off on Average, +3.0)``; many are only counted, and none is nothing."""
-    those = [f"{line.title} on {column}, {line.texts[1]}" for column, line in found if line.texts[3] == words]
-    return f"{len(those)} ({'; '.join(those)})" if 0 < len(those) <= NAMED else str(len(those) or "")
+def _named(differences: Sequence[tuple[str, Line]], verdict: Verdict) -> str:
+    """``2 (a=1 on object, −4.0; b=off on Average, +3.0)``; many are only counted; empty for none."""
+    names = [f"{line.title} on {column}, {line.texts[1]}" for column, line in differences if line.verdict is verdict]
+    return f"{len(names)} ({'; '.join(names)})" if 0 < len(names) <= NAMED else str(len(names) or "")
 
 
 # -- how it is set
@@ -237,8 +253,3 @@ def as_latex(table: AblationTable) -> str:
         notes=[latex_text(note) for note in table.notes],
     )
     return rendered.rstrip("\n") + "\n"
-
-
-def _minus(text: str) -> str:
-    """With the sign that tables have."""
-    return text.replace("-", "−")

@@ -8,9 +8,8 @@ from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
 
-from vla_rl_bench.analysis.statistics.comparison import Outcomes, outcomes
-from vla_rl_bench.analysis.statistics.gaps import Gap, gap, gap_apart, joint_interval
-from vla_rl_bench.analysis.statistics.intervals import Cluster, Interval, clustered
+from vla_rl_bench.analysis.statistics.comparison import Difference, Pair, start_counts
+from vla_rl_bench.analysis.statistics.intervals import Cluster, Interval
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Table
 from vla_rl_bench.config.schema import MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.errors import UserError, did_you_mean
@@ -132,24 +131,24 @@ def _cell(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> Cell:
     part = _of(episodes, suite, arm, column)
     if part is None:
         return None
-    counts = part.groupby("seed")["success"].agg(["sum", "size"]).sort_index()
-    by_seed = tuple(Fraction(int(k), int(n)) for _, k, n in counts.itertuples())
-    return Measured(clustered(by_start(part).values()), by_seed)
+    counts = start_counts(part)
+    seeds = zip(counts.successes.sum(axis=1), counts.episodes.sum(axis=1), strict=True)
+    return Measured(counts.pooled, tuple(Fraction(int(k), int(n)) for k, n in seeds))
 
 
 def _delta(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str]) -> Delta:
     minuend, subtrahend = (_index(suite, name) for name in pair)
     other = suite.arms[subtrahend]
     title = "Δ" if len(suite.table.delta) == 1 else f"Δ to {other.title or other.name}"
-    gaps = [_gap(episodes, suite, pair, column) for column in suite.columns]
+    pairs = [_pair(episodes, suite, pair, column) for column in suite.columns]
 
     @cache
     def joint(places: tuple[int, ...]) -> Interval | None:
-        """Bootstraps draw: once for each column and each mean."""
-        found = [gap for gap in (gaps[place] for place in places) if gap is not None]
-        return joint_interval(found) if found and len(found) == len(places) else None
+        """The interval of one column, or of a mean over columns; a bootstrap is sampled once for each."""
+        present = [pair for pair in (pairs[place] for place in places) if pair is not None]
+        return Difference(tuple(present)).interval if present and len(present) == len(places) else None
 
-    intervals = tuple(joint((place,)) for place in range(len(gaps)))
+    intervals = tuple(joint((place,)) for place in range(len(pairs)))
     return Delta(title, minuend, subtrahend, intervals, lambda places: joint(tuple(places)))
 
 
@@ -157,21 +156,10 @@ def _index(suite: Suite, arm: str) -> int:
     return [other.name for other in suite.arms].index(arm)
 
 
-def _gap(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str], column: str) -> Gap | None:
-    """The minuend's rate less the subtrahend's; None where either cell is empty."""
+def _pair(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str], column: str) -> Pair | None:
+    """The counts of the subtrahend and of the minuend; None if either cell is empty."""
     minuend, subtrahend = (_of(episodes, suite, arm, column) for arm in pair)
-    if minuend is None or subtrahend is None:
-        return None
-    first, second = (_whole(side) for side in (subtrahend, minuend))
-    if first is None or second is None:
-        return gap_apart(list(by_start(subtrahend).values()), list(by_start(minuend).values()))
-    return gap(first, second)
-
-
-def _whole(episodes: pd.DataFrame) -> Outcomes | None:
-    """None unless every seed played every start."""
-    played = episodes.groupby(["task", "start"])["seed"].nunique()
-    return outcomes(episodes) if (played == episodes["seed"].nunique()).all() else None
+    return None if minuend is None or subtrahend is None else (start_counts(subtrahend), start_counts(minuend))
 
 
 def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from vla_rl_bench.analysis.statistics.intervals import Interval, decimal, half_up, over_seeds
+from vla_rl_bench.analysis.statistics.intervals import Interval, interval_text, points_text
+from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench.analysis.tables.model import Delta, Row, Shows, Table, Value
 
-MISSING = "–"
+MISSING, MINUS = "–", "−"
 
 _TITLES: dict[Shows, str] = {
     "rates": "",
@@ -89,14 +90,13 @@ def _counts(value: Value, signed: bool) -> str:
 def _seeds(value: Value, signed: bool) -> str:
     if not value.by_seed:
         return _rate(value, signed)
-    summary = over_seeds([float(rate) for rate in value.by_seed])
+    summary = summarize_seeds([float(rate) for rate in value.by_seed])
     figure = _points(sum(value.by_seed, Fraction()) / len(value.by_seed), signed)
     interval = (value.interval if signed else value.over_seeds) or summary.interval
     if summary.deviation is None or interval is None:
         return figure
-    floor = -1.0 if signed else 0.0
-    possible = Interval(max(floor, interval.low), min(1.0, interval.high))
-    return f"{figure} ± {_points(Fraction(summary.deviation), False)} {_interval(possible, signed)}"
+    possible = interval.clip(-1.0 if signed else 0.0, 1.0)
+    return f"{figure} ± {_points(summary.deviation)} {_interval(possible, signed)}"
 
 
 _FIGURES: dict[Shows, Callable[[Value, bool], str]] = {
@@ -108,12 +108,9 @@ _FIGURES: dict[Shows, Callable[[Value, bool], str]] = {
 
 
 def _interval(interval: Interval, signed: bool) -> str:
-    low, high = (_points(Fraction(end), signed) for end in (interval.low, interval.high))
-    return f"[{low}, {high}]"
+    return interval_text(interval, signed=signed).replace("-", MINUS)
 
 
-def _points(rate: Fraction, signed: bool) -> str:
-    """A fraction of 1 in percent, rounded half up: ``7.8``; signed ``+7.8``, ``−0.4``, ``0.0``, with a true minus."""
-    rounded = half_up(100 * rate)
-    sign = "−" if rounded < 0 else "+" if signed and rounded > 0 else ""
-    return sign + decimal(abs(rounded))
+def _points(rate: Fraction | float, signed: bool = False) -> str:
+    """In percent, with a typographic minus sign: ``7.8``; signed ``+7.8``, ``−0.4``, ``0.0``."""
+    return points_text(rate, signed=signed).replace("-", MINUS)

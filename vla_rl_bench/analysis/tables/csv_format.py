@@ -11,7 +11,8 @@ import io
 from collections.abc import Iterator
 from fractions import Fraction
 
-from vla_rl_bench.analysis.statistics.intervals import decimal, half_up, over_seeds
+from vla_rl_bench.analysis.statistics.intervals import points_text
+from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench.analysis.tables.model import Delta, Row, Shows, Table, Value
 
 _FURTHER: dict[Shows, tuple[str, ...]] = {
@@ -59,22 +60,16 @@ def _line(table: Table, line: Row | Delta) -> Iterator[str]:
 
 
 def _fields(value: Value, signed: bool) -> dict[str, str]:
-    fields = {"figure": _points(value.exact, signed)}
+    fields = {"figure": points_text(value.exact, signed=signed)}
     if value.interval:
-        low, high = (_points(Fraction(end), signed) for end in (value.interval.low, value.interval.high))
+        low, high = (points_text(end, signed=signed) for end in (value.interval.low, value.interval.high))
         fields |= {"low": low, "high": high}
     if value.counts:
         fields |= {"successes": str(value.counts[0]), "episodes": str(value.counts[1])}
     if value.by_seed:
-        summary = over_seeds([float(rate) for rate in value.by_seed])
+        summary = summarize_seeds([float(rate) for rate in value.by_seed])
         mean = sum(value.by_seed, Fraction()) / len(value.by_seed)
-        fields |= {"mean": _points(mean, signed), "seeds": str(summary.seeds)}
+        fields |= {"mean": points_text(mean, signed=signed), "seeds": str(summary.seeds)}
         if summary.deviation is not None:
-            fields["deviation"] = _points(Fraction(summary.deviation))
+            fields["deviation"] = points_text(summary.deviation)
     return fields
-
-
-def _points(rate: Fraction, signed: bool = False) -> str:
-    """In percent, rounded half up, with a minus that programs read: ``7.8``; signed ``+7.8``, ``-0.4``."""
-    rounded = half_up(100 * rate)
-    return ("-" if rounded < 0 else "+" if signed and rounded > 0 else "") + decimal(abs(rounded))

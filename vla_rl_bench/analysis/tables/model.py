@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-from vla_rl_bench.analysis.statistics.intervals import Clustered, Interval, average_over_seeds, square_and_add
+from vla_rl_bench.analysis.statistics.intervals import Clustered, Interval, mover_interval
+from vla_rl_bench.analysis.statistics.over_seeds import column_mean_interval
 
 Shows = Literal["rates", "interval", "counts", "seeds"]
 
@@ -210,12 +211,12 @@ def _mean(values: list[Value | None]) -> Value | None:
         return None
     share = Fraction(1, len(present))
     terms = [(float(share), float(value.exact), value.interval) for value in present if value.interval]
-    interval = square_and_add(terms) if len(terms) == len(present) else None
+    interval = mover_interval(terms) if len(terms) == len(present) else None
     seeds = {len(value.by_seed) for value in present}
     by_seed = zip(*(value.by_seed for value in present), strict=True) if len(seeds) == 1 else ()
     exact = share * sum((value.exact for value in present), Fraction())
     mark = next((value.mark for value in present if value.mark), "")
     rates = [[float(rate) for rate in value.by_seed] for value in present]
-    seeded = average_over_seeds(rates) if all(len(column) > 1 for column in rates) else None
+    seeded = column_mean_interval(rates) if all(len(column) > 1 for column in rates) else None
     means = tuple(share * sum(rates, Fraction()) for rates in by_seed)
     return Value(exact, interval, means, mark=mark, over_seeds=seeded)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal
 
-from vla_rl_bench.analysis.statistics.intervals import half_up
+from vla_rl_bench.analysis.statistics.intervals import round_half_up
 from vla_rl_bench.analysis.tables.model import Delta, Row, Section, Table
 
 Mark = Literal["", "bold", "underline"]
@@ -37,4 +37,4 @@ def _mark(table: Table, section: Section, row: Row, column: int) -> Mark:
 
 def _printed(table: Table, row: Row, column: int) -> Fraction | None:
     value = table.value(row, column)
-    return None if value is None else half_up(100 * value.exact)
+    return None if value is None else round_half_up(100 * value.exact)
