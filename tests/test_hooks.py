@@ -95,11 +95,6 @@ def test_hook_register_table_formats() -> None:
     check_catalog_hook("table-formats", "register_table_formats", record)
 
 
-def test_hook_register_benchmarks() -> None:
-    record = entries.BenchmarkEntry("head", "two heads", "K", "measured:rows")
-    check_catalog_hook("benchmarks", "register_benchmarks", record)
-
-
 def test_hook_register_suites(tmp_path: Path) -> None:
     record = entries.SuiteEntry("mine", "a suite", tmp_path / "mine.yaml")
     check_catalog_hook("suites", "register_suites", record)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.plugins_in_hand import registering
-from vla_rl_bench import entries, plugins
+from vla_rl_bench import deprecated, entries, plugins
 from vla_rl_bench.events import RunEnd
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.types import SamplingParams
@@ -85,6 +85,23 @@ def test_a_sound_plugin_says_where_it_comes_from_and_what_it_has() -> None:
     assert found.records["register_environments"] == (record,)
 
 
+def test_a_retired_hook_is_ignored_with_one_warning_that_names_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprecated, "_warned", set())
+    record = environment()
+    old = registering(register_environments=[record], register_benchmarks=["anything"])
+    with pytest.warns(DeprecationWarning, match="the hook `register_benchmarks` of plugin p is ignored") as warnings:
+        plugin, _ = load(old), load(old)
+    assert len(warnings) == 1
+    assert (plugin.error, plugin.records["register_environments"]) == (None, (record,))
+    assert "register_benchmarks" not in plugin.records
+
+
+def test_benchmark_entry_still_imports_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprecated, "_warned", set())
+    with pytest.warns(DeprecationWarning, match="BenchmarkEntry is deprecated"):
+        assert entries.BenchmarkEntry("head", "two heads", "K", "measured:rows").letter == "K"
+
+
 def test_a_plugin_without_hooks_is_sound() -> None:
     assert load(registering()).error is None
 
@@ -118,7 +135,6 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error(raised: BaseExc
         ({"register_environments": [environment(options=Thawed)]}, "Thawed must be a frozen dataclass"),
         ({"register_environments": [environment(options=NameTaken)]}, "NameTaken.name: a suite uses that key itself"),
         ({"register_environments": [environment(options=TypeMissing)]}, "'Nowhere' is not defined; import its types"),
-        ({"register_benchmarks": [entries.BenchmarkEntry("b", "", "head", "a.b:c")]}, "letter must be one of A to Z"),
         ({"register_tricks": [entries.TrickEntry("t", "", Idle)]}, "Idle has no method marked @hookimpl"),
         ({"register_tricks": [entries.TrickEntry("t", "", UnknownHook)]}, "unknown hook 'sampling_parameters'"),
         ({"register_tricks": [entries.TrickEntry("t", "", WrongArgument)]}, "{'step'}"),

@@ -27,7 +27,6 @@ KINDS: Mapping[str, str] = {
     "strategies": "register_strategies",
     "trackers": "register_trackers",
     "table-formats": "register_table_formats",
-    "benchmarks": "register_benchmarks",
     "suites": "register_suites",
 }
 SINGULAR: Mapping[str, str] = {"policies": "policy", "strategies": "strategy"}

@@ -13,6 +13,11 @@ def message(old: str, new: str) -> str:
     return f"vla-rl-bench: {old} is deprecated and works for one more release; use {new}"
 
 
+def ignored_message(old: str, reason: str) -> str:
+    """The text of the warning for an old name that has no effect any more."""
+    return f"vla-rl-bench: {old} is ignored: {reason}"
+
+
 def warn_once(old: str, new: str, stacklevel: int = 3) -> None:
     """Warn of an old name, once per process.
 
@@ -21,9 +26,18 @@ def warn_once(old: str, new: str, stacklevel: int = 3) -> None:
         new: Its replacement, such as ``TokenPolicy.normalize``.
         stacklevel: As in ``warnings.warn``; 3 is the caller of the function that calls this one.
     """
+    _warn(old, message(old, new), stacklevel + 1)
+
+
+def warn_ignored(old: str, reason: str, stacklevel: int = 3) -> None:
+    """Warn of an old name that has no effect any more, once per process.  Arguments as in `warn_once`."""
+    _warn(old, ignored_message(old, reason), stacklevel + 1)
+
+
+def _warn(old: str, text: str, stacklevel: int) -> None:
     if old not in _warned:
         _warned.add(old)
-        warnings.warn(message(old, new), DeprecationWarning, stacklevel=stacklevel)
+        warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)
 
 
 def show_warnings() -> None:

@@ -182,22 +182,6 @@ class TableFormatEntry:
 
 
 @dataclass(frozen=True)
-class BenchmarkEntry:
-    """A row of `vla-rl-bench bench`, or a few of one letter.
-
-    letter: A to Z, what ``--only`` names it by.  `rows` refers to ``rows(setting: vla_rl_bench.bench.setting.Setting)
-    -> Iterator[Row | Skipped]`` (`vla_rl_bench.bench.rows`); it holds both sides to compute the same, then times them.
-    """
-
-    name: str
-    summary: str
-    letter: str
-    rows: str
-    requires: tuple[str, ...] = ()
-    install: str = ""
-
-
-@dataclass(frozen=True)
 class SuiteEntry:
     """A suite file that a plugin ships; `path` is absolute."""
 
@@ -221,3 +205,22 @@ class CheckEntry:
 
     name: str
     check: Callable[[], Sequence[CheckResult]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _BenchmarkEntry:
+    """Record of the former hook `register_benchmarks`; plugins that still have the hook import it."""
+
+    name: str
+    summary: str
+    letter: str
+    rows: str
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BenchmarkEntry":
+        warn_once("vla_rl_bench.entries.BenchmarkEntry", "tests with pytest-benchmark")
+        return _BenchmarkEntry
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -67,11 +67,6 @@ class CatalogHooks:
         raise NotImplementedError
 
     @hookspec
-    def register_benchmarks(self) -> Iterable[entries.BenchmarkEntry]:
-        """Rows of ``bench``."""
-        raise NotImplementedError
-
-    @hookspec
     def register_suites(self) -> Iterable[entries.SuiteEntry]:
         """Suite files that a plugin ships, so that ``run NAME`` finds them."""
         raise NotImplementedError

@@ -15,6 +15,7 @@ from typing import Any, cast, get_type_hints
 import pluggy
 
 from vla_rl_bench import entries, hookspecs
+from vla_rl_bench.deprecated import warn_ignored
 
 GROUP = hookspecs.PROJECT
 
@@ -28,26 +29,20 @@ RECORDS: Mapping[str, type] = {
     "register_strategies": entries.StrategyEntry,
     "register_trackers": entries.TrackerEntry,
     "register_table_formats": entries.TableFormatEntry,
-    "register_benchmarks": entries.BenchmarkEntry,
     "register_suites": entries.SuiteEntry,
     "register_checks": entries.CheckEntry,
+}
+# former hook -> the reason why it is ignored; kept for one release
+RETIRED_HOOKS: Mapping[str, str] = {
+    "register_benchmarks": "the command `bench` was removed; write benchmarks as tests with pytest-benchmark",
 }
 VALUE_HOOKS = ("sampling_params", "draw_limit", "advantages", "clip_range")  # one owner each
 TRICK_HOOKS = (*VALUE_HOOKS, "keep_group", "loss_terms")  # change numbers, so a tracker may not have them
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _REFERENCE = re.compile(r"[\w.]+:[\w.]+")
-_REFERENCES = (
-    "make",
-    "function",
-    "render",
-    "rows",
-    "memory",
-    "demonstrations",
-    "needs",
-    "clipped_tokens",
-    "behavior",
-)  # "module:attribute"
+# fields that are "module:attribute"
+_REFERENCES = ("make", "function", "render", "memory", "demonstrations", "needs", "clipped_tokens", "behavior")
 _RESERVED = ("name",)  # keys that a suite writes beside a plugin's options
 _RESERVED_FOR_ENVIRONMENTS = ("name", "python", "starts")
 # what a suite writes there itself
@@ -95,7 +90,7 @@ def load_plugin(
     """Import a plugin, check its hooks and collect its records; whatever goes wrong is kept as its error."""
     plugin = LoadedPlugin(name, distribution, version, module)
     try:
-        manager = _manager(importer())
+        manager = _manager(name, importer())
         records = {hook: tuple(_records(manager, hook)) for hook in RECORDS}
         return replace(plugin, records=records, manager=manager)
     except (Exception, SystemExit) as error:  # the one place that must survive anything a stranger's module does
@@ -110,9 +105,24 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _manager(plugin: object) -> pluggy.PluginManager:
-    """A pluggy manager that holds this plugin alone, so that nothing it does reaches another one."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
+class _CatalogManager(pluggy.PluginManager):
+    """Pluggy manager of one plugin's catalog hooks; hooks that a former release had are ignored with a warning."""
+
+    def __init__(self, plugin_name: str) -> None:
+        super().__init__(hookspecs.PROJECT)
+        self.plugin_name = plugin_name
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is not None and name in RETIRED_HOOKS:
+            warn_ignored(f"the hook `{name}` of plugin {self.plugin_name}", RETIRED_HOOKS[name])
+            return None
+        return options
+
+
+def _manager(name: str, plugin: object) -> pluggy.PluginManager:
+    """Make a pluggy manager for this plugin alone, so that nothing it does reaches another one."""
+    manager = _CatalogManager(name)
     manager.add_hookspecs(hookspecs.CatalogHooks)
     manager.register(plugin)
     manager.check_pending()
@@ -162,10 +172,6 @@ def check_record(hook: str, record: Any) -> None:
         case entries.TrackerEntry():
             _check_options(what, record.tracker)
             check_participant(what, record.tracker, observer=True)
-        case entries.BenchmarkEntry():
-            if not re.fullmatch("[A-Z]", str(record.letter)):
-                raise WrongRecord(f"{what}: letter must be one of A to Z")
-            _check_texts(what, "requires", record.requires)
 
 
 def _check_options(what: str, options: object, reserved: tuple[str, ...] = _RESERVED) -> None:

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from vla_rl_bench.bench.fake import CHUNK, FakeOptions
-from vla_rl_bench.bench.setting import nano, trainer
-from vla_rl_bench.bench.spent import cpu_seconds
-from vla_rl_bench.bench.workloads.iteration import SIZE, Iteration
-from vla_rl_bench.bench.workloads.rollout import FAKE, WORKERS, products
+from tests.benchmarks.support.constant_cost_env import CHUNK, CONSTANT_COST, ConstantCostOptions
+from tests.benchmarks.support.pairs import cpu_seconds
+from tests.benchmarks.support.settings import nano, trainer
+from tests.benchmarks.workloads.iteration import SIZE, Iteration
+from tests.benchmarks.workloads.rollout import WORKERS, products_taking
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.engine import grpo
@@ -101,8 +101,11 @@ def cpu_by_groups(groups: Sequence[int], rounds: int) -> dict[str, Any]:
 
 def cpu_by_environments(groups: Sequence[int], environments: Sequence[int], rounds: int) -> list[dict[str, Any]]:
     """CPU seconds of all processes for an iteration of so many groups, by environments a worker; interleaved too."""
-    options = FakeOptions(products(CHUNK_SECONDS), CHUNKS * CHUNK)
-    pools = [open_pool(FAKE, "fake", options, slots=0, workers=WORKERS, environments=each) for each in environments]
+    options = ConstantCostOptions(products_taking(CHUNK_SECONDS), CHUNKS * CHUNK)
+    pools = [
+        open_pool(CONSTANT_COST, "constant-cost", options, slots=0, workers=WORKERS, environments=each)
+        for each in environments
+    ]
     catalog = discover()
     policy = nano(catalog, pools[0].contract, chunk=CHUNK, patch=8)  # the pictures are 16 pixels wide
     found: dict[tuple[int, int], list[float]] = {(each, size): [] for each in environments for size in groups}

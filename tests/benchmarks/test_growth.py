@@ -22,6 +22,7 @@ def test_this_process_has_memory() -> None:
     assert 10e6 < resident_bytes() < 1e12
 
 
+@pytest.mark.slow
 def test_an_iteration_with_worker_processes_is_measured_for_each_size() -> None:
     rows = cpu_by_environments((1, 2), (1, 2), rounds=1)
     assert [row["environments"] for row in rows] == [1, 2]

@@ -17,9 +17,8 @@ from typing import Any
 
 import torch
 
-from vla_rl_bench.bench.report import conditions
-from vla_rl_bench.bench.setting import nano
-from vla_rl_bench.bench.workloads.iteration import LIBERO_POLICY, LIBERO_SUITE, WORKERS
+from tests.benchmarks.support.settings import conditions, nano
+from tests.benchmarks.workloads.iteration import LIBERO_POLICY, LIBERO_SUITE, WORKERS
 from vla_rl_bench.catalog import Catalog, discover, make_options
 from vla_rl_bench.engine.iteration_times import IterationTimer
 from vla_rl_bench.rollout.actor import Actor
@@ -120,7 +119,7 @@ def main() -> None:
     torch.set_num_threads(1)
     catalog, before, begun = discover(), os.getloadavg(), time.time()
     rollouts = [measured(catalog, *setting) for setting in SETTINGS]
-    found = {"conditions": conditions(before, quick=False), "rollouts": rollouts}
+    found = {"conditions": conditions(before), "rollouts": rollouts}
     (given.out / "utilisation.json").write_text(json.dumps(found, indent=1) + "\n")
     (given.out / "utilisation.md").write_text(page(found))
     print(page(found) + f"\n{time.time() - begun:.0f} seconds")

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from tests.benchmarks.published_schedules.padded import SLICE, Padded
 from vla_rl_bench.algorithms.aggregation import AGGREGATES
 from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.algorithms.sampling import token_logprobs
-from vla_rl_bench.bench.schedules.padded import SLICE, Padded
 from vla_rl_bench.types import ClipRange
 
 

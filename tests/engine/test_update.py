@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.benchmarks.published_schedules.padded import pad
 from tests.engine import padded
 from tests.engine.conftest import recipe
 from vla_rl_bench.algorithms.objectives import clipped, clipped_tokens
 from vla_rl_bench.algorithms.sampling import token_logprobs
-from vla_rl_bench.bench.schedules.padded import pad
 from vla_rl_bench.builtin.strategies.acting import Placed
 from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single, SingleTrainer

@@ -13,7 +13,6 @@ from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
 from vla_rl_bench.builtin.tricks.temperature import Temperature
 from vla_rl_bench.entries import (
     AdvantageEntry,
-    BenchmarkEntry,
     CheckEntry,
     EnvironmentEntry,
     ObjectiveEntry,
@@ -101,18 +100,6 @@ def register_table_formats() -> Iterator[TableFormatEntry]:
     yield TableFormatEntry(
         "csv", "a sheet for other programs", "vla_rl_bench.analysis.tables.csv_format:comma_separated", "csv"
     )
-
-
-@hookimpl
-def register_benchmarks() -> Iterator[BenchmarkEntry]:
-    rows = "vla_rl_bench.bench.workloads"
-    yield BenchmarkEntry("episode", "a LIBERO episode on the tuned driver", "A", f"{rows}.episode:rows")
-    yield BenchmarkEntry("rollout", "continuous batching against waves", "B", f"{rows}.rollout:rows")
-    yield BenchmarkEntry("update", "packed against padded", "C", f"{rows}.update:rows")
-    yield BenchmarkEntry("after-rollout", "stored log-probs and entropy", "D", f"{rows}.update:after_rollout")
-    yield BenchmarkEntry("trajectories", "ragged uint8 against padded float32", "E", f"{rows}.memory:rows")
-    yield BenchmarkEntry("iteration", "B, C and D together", "G", f"{rows}.iteration:rows")
-    yield BenchmarkEntry("throughput", "chunks a second on the tabletop", "H", f"{rows}.throughput:rows")
 
 
 @hookimpl

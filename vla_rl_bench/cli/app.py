@@ -10,7 +10,6 @@ import typer
 from vla_rl_bench import __version__, plugins
 from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.cli import explore, runs
-from vla_rl_bench.cli.bench import bench
 from vla_rl_bench.cli.compare import compare
 from vla_rl_bench.cli.doctor import doctor
 from vla_rl_bench.cli.env import environments
@@ -37,7 +36,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "validate": explore.validate,
     "doctor": doctor,
     "new": new,
-    "bench": bench,
     "experts": experts,
     "demonstrations": runs.demonstrations,
 }

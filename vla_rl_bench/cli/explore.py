@@ -25,8 +25,7 @@ def list_entries(
 ) -> None:
     """List what a suite may name.
 
-    Environments, policies, tricks, advantages, objectives, strategies, trackers, table formats, benchmarks, suites of
-    plugins.
+    Environments, policies, tricks, advantages, objectives, strategies, trackers, table formats, suites of plugins.
 
     \b
     vla-rl-bench list

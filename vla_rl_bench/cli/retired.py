@@ -8,10 +8,12 @@ import typer
 
 from vla_rl_bench.errors import UserError
 
+# command -> what to type now, the end of a sentence
 RETIRED: dict[str, str] = {
+    "bench": "in a clone of the repository, type: tox -e benchmark",
     "pushcut": "it is `vla-rl-bench behaviors` now, after: pip install -e plugins/behaviors",
     "trials": "it is `vla-rl-bench real-robot` now, after: pip install -e plugins/real_robot",
-}  # command -> what to type now, the end of a sentence
+}
 
 
 def add_retired_commands(app: typer.Typer, taken: Collection[str]) -> None:

@@ -18,7 +18,7 @@ TRAJECTORIES = 64 * 8  # an iteration's; SimpleVLA-RL: data.train_batch_size x d
 MINI_BATCH = 128  # trajectories an optimiser step; SimpleVLA-RL: ppo_mini_batch_size
 STEPS = 512  # environment steps of an episode that never succeeds; SimpleVLA-RL, LIBERO: the most there are
 RATE = 989e12  # bfloat16 operations a second, dense: NVIDIA H100 SXM data sheet (1,979 with sparsity)
-UTILISATION = 0.4  # assumed; `python -m vla_rl_bench_openvla_oft.bench` measures it
+UTILISATION = 0.4  # assumed; tests/test_speed.py measures it
 
 
 def lines(options: OpenVlaOptions, gpus: int, strategy: str) -> Iterator[str]:

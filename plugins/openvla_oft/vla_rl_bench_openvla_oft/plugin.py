@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vla_rl_bench.entries import BenchmarkEntry, PolicyEntry
+from vla_rl_bench.entries import PolicyEntry
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 
@@ -35,16 +35,4 @@ def register_policies() -> Iterator[PolicyEntry]:
         install=_INSTALL,
         memory="vla_rl_bench_openvla_oft.memory:memory",
         needs="vla_rl_bench_openvla_oft.needs:needs",
-    )
-
-
-@hookimpl
-def register_benchmarks() -> Iterator[BenchmarkEntry]:
-    yield BenchmarkEntry(
-        name="logits",
-        summary="action tokens at the answering positions, against the whole vocabulary everywhere",
-        letter="F",
-        rows="vla_rl_bench_openvla_oft.logits:rows",
-        requires=_REQUIRES,
-        install=_INSTALL,
     )

@@ -8,21 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plugins.openvla_oft.tests.random_model import CHUNK, DIMENSIONS, INPUT, RandomPolicy, Training
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, Observation, TaskSpec
 from vla_rl_bench_openvla_oft import images, standin
-from vla_rl_bench_openvla_oft.measuring import ASKED, CHUNK, DIMENSIONS, Bare, Setting
 
 SIZE = "tiny"
 
 
-class Oft(Bare):
+class Oft(RandomPolicy):
     """Frames come in the model's size, as if they had been cropped already, and one made-up prompt for all."""
 
     def __init__(self) -> None:
         size = standin.SIZES[SIZE]
-        super().__init__(standin.config(size, size.pixels, None), Setting("all", torch.float32), torch.device("cpu"))
+        super().__init__(standin.config(size, size.pixels, None), Training("all", torch.float32), torch.device("cpu"))
         standin.initialise(self.model)
-        self.prompt = torch.randint(3, 30000, (1, ASKED.prompt), generator=torch.Generator().manual_seed(0))
+        self.prompt = torch.randint(3, 30000, (1, INPUT.prompt), generator=torch.Generator().manual_seed(0))
 
     def collate(self, observations: Observation, instructions: object) -> dict[str, Tensor]:
         seen = torch.from_numpy(observations.images["agentview"])[:, None]

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.benchmarks.peers.checkout import Checkout, own_revision
 from tests.benchmarks.peers.sides import Comparison
-from vla_rl_bench.bench import report
+from tests.benchmarks.support.settings import conditions
 from vla_rl_bench.files import write_bytes
 
 BEGUN = own_revision()  # when the script began; others may commit meanwhile
@@ -54,7 +54,7 @@ def record(
         "command": command,
         "our_revision": BEGUN,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "conditions": report.conditions(load or os.getloadavg(), quick=False),
+        "conditions": conditions(load or os.getloadavg()),
         "same": list(same),
         "notes": list(notes),
         "facts": dict(facts or {}),

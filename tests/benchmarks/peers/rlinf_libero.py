@@ -26,9 +26,9 @@ from tests.benchmarks.peers.checkout import find, needs, stub
 from tests.benchmarks.peers.record import record
 from tests.benchmarks.peers.running import run
 from tests.benchmarks.peers.sides import interleaved
+from tests.benchmarks.support.equivalence import Different
+from tests.benchmarks.workloads.libero_episode import CHUNK, PIXELS, START, actions
 from vla_rl_bench import entries
-from vla_rl_bench.bench.same import Different
-from vla_rl_bench.bench.workloads.episode import CHUNK, PIXELS, START, actions
 from vla_rl_bench.catalog import discover, make_options
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.rollout.pool import Pool, open_pool

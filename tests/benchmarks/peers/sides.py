@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vla_rl_bench.bench.report import ratio
-from vla_rl_bench.bench.spent import Spent, measure
+from tests.benchmarks.support.pairs import Seconds, measure, ratio_text
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """what: the work.  spent: by side, a `Spent` a round; the first side is ours.  units: of work in a round."""
+    """what: the work.  spent: by side, `Seconds` for each round; the first side is ours.  units: of work in a round."""
 
     what: str
-    spent: dict[str, list[Spent]]
+    spent: dict[str, list[Seconds]]
     unit: str = "s"
     units: int = 1
 
@@ -52,12 +51,12 @@ class Comparison:
         seconds = f"{self.cpu(side) / self.units:.3g} s | {self.wall(side) / self.units:.3g} s"
         if side == self.ours:
             return f"| {self.what} | {side} | {seconds} | | |"
-        return f"| | {side} | {seconds} | {ratio(cpu)} | {ratio(wall)} |"
+        return f"| | {side} | {seconds} | {ratio_text(cpu)} | {ratio_text(wall)} |"
 
 
 def interleaved(what: str, sides: Mapping[str, Callable[[], object]], rounds: int, **more: Any) -> Comparison:
     """Round by round each side once, in their order; each must have run before."""
-    spent: dict[str, list[Spent]] = {name: [] for name in sides}
+    spent: dict[str, list[Seconds]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, work in sides.items():
             spent[name].append(measure(work))

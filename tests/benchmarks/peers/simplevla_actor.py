@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.benchmarks.peers.checkout import needs, stub
-from vla_rl_bench.bench.schedules.padded import SLICE, Padded
+from tests.benchmarks.published_schedules.padded import SLICE, Padded
 from vla_rl_bench.types import ClipRange
 
 FILES = ("verl/workers/actor/dp_rob.py", "verl/trainer/ppo/core_algos.py", "verl/utils/torch_functional.py")

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from tests.benchmarks.peers import simplevla_actor
 from tests.benchmarks.peers.checkout import stub
+from tests.benchmarks.support.constant_cost_env import CHUNK, ConstantCostEnv, ConstantCostOptions, burn, last_chunk
 from vla_rl_bench import seeding
-from vla_rl_bench.bench.fake import CHUNK, FakeEnvironment, FakeOptions, burn, last_chunk
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.scheduler import Episode
 from vla_rl_bench.types import FloatArray, Observation, Start
@@ -78,13 +78,13 @@ class _Cpu:
 
 
 class Stepped:
-    """`FakeEnvironment` by the step: the same burn a chunk, the same pictures, the same end.
+    """`ConstantCostEnv` by the step: the same burn a chunk, the same pictures, the same end.
 
     The third dimension of an action is the gripper that the peer's worker rewrites; nothing looks at it.
     """
 
-    def __init__(self, options: FakeOptions) -> None:
-        self._inner, self._options = FakeEnvironment(options), options
+    def __init__(self, options: ConstantCostOptions) -> None:
+        self._inner, self._options = ConstantCostEnv(options), options
         self._actions: list[FloatArray] = []
         self._end = 0
 
@@ -95,7 +95,7 @@ class Stepped:
         return _seen(self._inner.reset(options={"start": self._start})[0])
 
     def step(self, action: Sequence[float]) -> tuple[dict[str, Any], float, bool, dict[str, Any]]:
-        burn(self._options.work // CHUNK)
+        burn(self._options.products // CHUNK)
         self._actions.append(np.array(action[:2], np.float32))
         chunks = self._options.limit // CHUNK
         if len(self._actions) == CHUNK:
@@ -103,7 +103,7 @@ class Stepped:
         taken = len(self._actions) // CHUNK
         self._inner._taken = taken
         success = len(self._actions) % CHUNK == 0 and taken == self._end < chunks
-        return _seen(self._inner._seen()), float(success), success, {}
+        return _seen(self._inner._observation()), float(success), success, {}
 
     def close(self) -> None: ...
 
@@ -158,7 +158,7 @@ class Module(nn.Module):
         return np.concatenate([decided.actions, gripper], -1), tokens + simplevla_actor.FIRST_WORD
 
 
-def rollout(module: Any, options: FakeOptions, actor: Actor) -> tuple[Any, Module]:
+def rollout(module: Any, options: ConstantCostOptions, actor: Actor) -> tuple[Any, Module]:
     """-> the peer's `RobHFRollout` around `actor`, its module."""
     module.torch, module.AutoProcessor = _Cpu(), Processor
     module.get_libero_image = lambda seen, size: seen["agentview_image"]

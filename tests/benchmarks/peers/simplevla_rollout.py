@@ -25,19 +25,18 @@ from tests.benchmarks.peers.record import record
 from tests.benchmarks.peers.running import run
 from tests.benchmarks.peers.sides import Comparison, interleaved
 from tests.benchmarks.peers.simplevla_actor import FIRST_WORD
-from vla_rl_bench.bench.costly import CostlyPolicy
-from vla_rl_bench.bench.fake import CHUNK, FakeOptions
-from vla_rl_bench.bench.report import ratio
-from vla_rl_bench.bench.same import Different, same_trajectories
-from vla_rl_bench.bench.schedules.waves import WAVE
-from vla_rl_bench.bench.workloads.rollout import (
-    FAKE,
+from tests.benchmarks.published_schedules.waves import WAVE
+from tests.benchmarks.support.constant_cost_env import CHUNK, CONSTANT_COST, ConstantCostOptions
+from tests.benchmarks.support.constant_cost_policy import ConstantCostPolicy
+from tests.benchmarks.support.equivalence import Different, same_trajectories
+from tests.benchmarks.support.pairs import ratio_text
+from tests.benchmarks.workloads.rollout import (
     SECONDS,
     TEMPERATURE,
     WORKERS,
     continuous,
     episodes,
-    products,
+    products_taking,
     waves,
 )
 from vla_rl_bench.rollout.actor import Actor
@@ -45,7 +44,7 @@ from vla_rl_bench.rollout.pool import open_pool
 from vla_rl_bench.types import Trajectory
 
 LIMIT = 512  # its max_steps on every LIBERO suite
-OURS, OUR_BASELINE, PEER = "ours, continuous", "our `schedules/waves.py`", "peer's `rob_rollout.py`"
+OURS, OUR_BASELINE, PEER = "ours, continuous", "our `published_schedules/waves.py`", "peer's `rob_rollout.py`"
 
 
 def same(ours: Sequence[Trajectory], theirs: Sequence[Any]) -> str:
@@ -70,7 +69,7 @@ def same(ours: Sequence[Trajectory], theirs: Sequence[Any]) -> str:
 
 def beside_baseline(one: Comparison) -> str:
     cpu, wall = one.ratios(PEER, OUR_BASELINE)
-    return f"CPU {ratio(cpu)}, wall {ratio(wall)}"
+    return f"CPU {ratio_text(cpu)}, wall {ratio_text(wall)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -82,13 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     load = os.getloadavg()
     checkout = find("PRIME-RL/SimpleVLA-RL", "PEER_SIMPLEVLA_RL", given.checkout, peer.FILES)
     torch.set_num_threads(1)
-    work = CHUNK * max(1, products(SECONDS) // CHUNK)
-    options, policy, todo = FakeOptions(work, LIMIT), CostlyPolicy(work), episodes(given.groups)
+    work = CHUNK * max(1, products_taking(SECONDS) // CHUNK)
+    options, policy, todo = ConstantCostOptions(work, LIMIT), ConstantCostPolicy(work), episodes(given.groups)
     with contextlib.redirect_stdout(io.StringIO()):
         made, wrapped = peer.rollout(peer.load(checkout.path), options, Actor(policy, TEMPERATURE))
     pool = open_pool(
-        FAKE, "fake", options, slots=0, workers=WORKERS, environments=WAVE // WORKERS, deterministic=False
-    )  # fmt: skip
+        CONSTANT_COST,
+        "constant-cost",
+        options,
+        slots=0,
+        workers=WORKERS,
+        environments=WAVE // WORKERS,
+        deterministic=False,
+    )
     try:
         sides = {
             OURS: partial(continuous, pool, Actor(policy, TEMPERATURE), todo),

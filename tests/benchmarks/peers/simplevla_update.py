@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plugins.openvla_oft.tests.random_model import INPUT, config_of
 from tests.benchmarks.peers import simplevla_actor as peer
 from tests.benchmarks.peers.checkout import find
 from tests.benchmarks.peers.oft import oft
@@ -28,26 +29,24 @@ from tests.benchmarks.peers.oft import spec as oft_spec
 from tests.benchmarks.peers.record import record
 from tests.benchmarks.peers.running import run
 from tests.benchmarks.peers.sides import Comparison, interleaved
+from tests.benchmarks.published_schedules import padded as schedule
+from tests.benchmarks.support import synthetic_trajectories
+from tests.benchmarks.support.equivalence import close, gradients, same_gradients
+from tests.benchmarks.support.pairs import ratio_text
+from tests.benchmarks.support.peak_memory import peak_bytes
+from tests.benchmarks.support.settings import nano, tabletop, trainer
+from tests.benchmarks.support.update_workload import CLIP, STILL, TEMPERATURE, UpdateWorkload, config
 from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
-from vla_rl_bench.bench import made_up
-from vla_rl_bench.bench.allocated import peak_bytes
-from vla_rl_bench.bench.learning import CLIP, STILL, TEMPERATURE, Learning, config
-from vla_rl_bench.bench.report import ratio
-from vla_rl_bench.bench.same import close, gradients, same_gradients
-from vla_rl_bench.bench.schedules import padded as schedule
-from vla_rl_bench.bench.setting import nano, tabletop, trainer
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench_openvla_oft.bench import config_of
-from vla_rl_bench_openvla_oft.measuring import ASKED
 
 VALID = (0.25, 0.5, 1.0)
 WHOLE_AT = 0.5  # the share at which the whole-vocabulary head is measured; it takes long
-OURS, OUR_BASELINE, PEER = "ours, packed", "our `schedules/padded.py`", "peer's `dp_rob.py`"
+OURS, OUR_BASELINE, PEER = "ours, packed", "our `published_schedules/padded.py`", "peer's `dp_rob.py`"
 PEER_WHOLE = "peer's `dp_rob.py`, whole-vocabulary head"
 NOTES = (
     "one mini-batch of 16 trajectories of up to 64 chunks (built-in policy: row C's work) or 8 of up to 16 (tiny "
-    f"OpenVLA-OFT: hidden width 64, {ASKED.positions(config_of('tiny'))} positions, 32064 words); slices of 16, "
+    f"OpenVLA-OFT: hidden width 64, {INPUT.positions(config_of('tiny'))} positions, 32064 words); slices of 16, "
     "float32, one thread, AdamW with a learning rate that moves nothing",
     "the model is this project's on all sides: the peer's `modeling_prismatic.py` asks for timm 0.9 and a fork of "
     "transformers 4.40.1, which cannot be in one process with ours. `whole-vocabulary head` computes what its "
@@ -58,15 +57,15 @@ NOTES = (
 )
 
 
-def learning(policy: Any, spec: Any, trajectories: int, chunks: int, valid: float) -> Learning:
+def learning(policy: Any, spec: Any, trajectories: int, chunks: int, valid: float) -> UpdateWorkload:
     trained = trainer(discover(), policy)
-    sizes = made_up.lengths(trajectories, chunks, valid)
+    sizes = synthetic_trajectories.lengths(trajectories, chunks, valid)
     with trained.acting() as acting:
-        groups = made_up.groups(spec, Actor(acting, TEMPERATURE), sizes)
-    return Learning(policy, trained, groups, [one.instruction for one in spec.tasks], chunks, trajectories)
+        groups = synthetic_trajectories.groups(spec, Actor(acting, TEMPERATURE), sizes)
+    return UpdateWorkload(policy, trained, groups, [one.instruction for one in spec.tasks], chunks, trajectories)
 
 
-def actor_of(kind: Any, work: Learning, module: Any, *, keeping: bool = False) -> Any:
+def actor_of(kind: Any, work: UpdateWorkload, module: Any, *, keeping: bool = False) -> Any:
     """The peer's actor with the weights that ours trains."""
     optimiser = peer.Keeping(module) if keeping else torch.optim.AdamW(module.parameters(), lr=STILL, weight_decay=0)
     grad_clip = math.inf if keeping else config(work.minibatch).grad_clip
@@ -76,7 +75,7 @@ def actor_of(kind: Any, work: Learning, module: Any, *, keeping: bool = False) -
     return actor
 
 
-def same(kind: Any, work: Learning, module: Any) -> dict[str, float]:
+def same(kind: Any, work: UpdateWorkload, module: Any) -> dict[str, float]:
     """Log-probs and gradients of the peer and of ours agree -> by how much they differ."""
     padded = work.padded()
     data = peer.batch(padded, module, work.policy, TEMPERATURE)
@@ -94,7 +93,7 @@ def same(kind: Any, work: Learning, module: Any) -> dict[str, float]:
     return {"log-probs": float((ours - theirs).abs().max()), "gradients": float(apart / norm)}
 
 
-def compared(kind: Any, work: Learning, modules: dict[str, Any], what: str, rounds: int) -> list[Comparison]:
+def compared(kind: Any, work: UpdateWorkload, modules: dict[str, Any], what: str, rounds: int) -> list[Comparison]:
     """The update alone, and all the work after a rollout."""
     padded = work.padded()
     actors = {name: (actor_of(kind, work, module), peer.batch(padded, module, work.policy, TEMPERATURE))
@@ -115,7 +114,7 @@ def compared(kind: Any, work: Learning, modules: dict[str, Any], what: str, roun
     return found
 
 
-def logits_bytes(kind: Any, work: Learning, module: Any) -> tuple[int, int]:
+def logits_bytes(kind: Any, work: UpdateWorkload, module: Any) -> tuple[int, int]:
     """Most bytes alive in the log-probs and entropy of one slice of 16 chunks: ours, and ``_forward_micro_batch``."""
     padded = work.padded()
     data = peer.batch(padded, module, work.policy, TEMPERATURE)
@@ -123,7 +122,7 @@ def logits_bytes(kind: Any, work: Learning, module: Any) -> tuple[int, int]:
     part["finish_step"] = data.batch["finish_step"][:1]
     actor = actor_of(kind, work, module)
     tokens = padded.tokens[0, : schedule.SLICE]
-    inputs = work.policy.collate(padded.observed(0, 0, schedule.SLICE), padded.instructions[:1] * schedule.SLICE)
+    inputs = work.policy.collate(padded.rows(0, 0, schedule.SLICE), padded.instructions[:1] * schedule.SLICE)
 
     def ours() -> tuple[Tensor, Tensor]:
         logits = work.policy(inputs)
@@ -178,7 +177,7 @@ class Told:
         for one in self.comparisons:
             policy = one.what.split(",")[0]
             found[policy] = found.get(policy, ()) + one.ratios(PEER, OUR_BASELINE)[0]
-        return ", ".join(f"{policy} {ratio(values)}" for policy, values in found.items())
+        return ", ".join(f"{policy} {ratio_text(values)}" for policy, values in found.items())
 
     def same(self) -> str:
         most = {name: max(one[name] for one in self.apart.values()) for name in ("log-probs", "gradients")}

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench.bench.spent import cpu_seconds  # standard library only
+from tests.benchmarks.support.pairs import cpu_seconds  # standard library only
 
 NAMES = ("collector/completed_decisions", "buffer/decisions", "time/collect", "time/train")
 

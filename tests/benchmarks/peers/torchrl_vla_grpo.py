@@ -22,7 +22,7 @@ import torch
 from tests.benchmarks.peers.checkout import find
 from tests.benchmarks.peers.record import record
 from tests.benchmarks.peers.running import run
-from vla_rl_bench.bench.workloads.throughput import job
+from tests.benchmarks.workloads.throughput import job
 from vla_rl_bench.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ours: list[tuple[int, float, float]] = []
     for seed in range(given.rounds):
         peer += theirs(python, (checkout.path / EXAMPLE).resolve(), given.iterations)
-        ours += [(one.chunks, one.spent.cpu, one.spent.wall) for one in job(given.iterations, seed)]
+        ours += [(one.chunks, one.seconds.cpu, one.seconds.wall) for one in job(given.iterations, seed)]
     decided = "collector/completed_decisions"
     facts = {
         "TorchRL, decisions of an iteration": spread([one[decided] for one in peer]),
