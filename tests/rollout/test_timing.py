@@ -49,32 +49,32 @@ def test_a_clock_that_is_off_records_nothing() -> None:
     assert not clock.spans
 
 
-def spans_of(pool: Pool, policy: Any) -> dict[str, set[str]]:
-    """Lane -> activities, of a few episodes; every span lies within the rollout, and a lane's do not overlap."""
+def activities(pool: Pool, policy: Any) -> dict[int, set[str]]:
+    """Play a few episodes -> activities by process; spans of a process must not overlap."""
     clock = SpanRecorder()
     waiting = iter([Episode(Start(task, 10_000), 0, ("clock", task)) for task in range(4)])
     list(roll_out(pool, Actor(policy, 1.0), lambda: next(waiting, None), keep=True, clock=clock))
-    with clock.measure("end", "now"):
+    with clock.measure(9, "now"):
         pass
     end = clock.spans.pop().end
-    lanes: dict[str, set[str]] = {}
-    for lane in {span.process for span in clock.spans}:
-        spans = sorted((span for span in clock.spans if span.process == lane), key=lambda span: span.start)
+    by_process: dict[int, set[str]] = {}
+    for process in {span.process for span in clock.spans}:
+        spans = sorted((span for span in clock.spans if span.process == process), key=lambda span: span.start)
         assert all(0 <= span.start <= span.end <= end for span in spans)
         assert all(one.end <= other.start + 1e-6 for one, other in pairwise(spans))
-        lanes[lane] = {span.activity for span in spans}
-    return lanes
+        by_process[process] = {span.activity for span in spans}
+    return by_process
 
 
-def test_workers_have_lanes_of_their_own(processes: Callable[..., ProcessPool], policy: Any) -> None:
-    lanes = spans_of(processes(2), policy)
-    assert lanes.pop(TRAINER) == {"policy", "transfer"}
-    assert set(lanes) == {"worker 0", "worker 1"}
-    assert all(activities == {"reset", "stepping", "rendering"} for activities in lanes.values())
+def test_spans_of_workers_have_their_process(processes: Callable[..., ProcessPool], policy: Any) -> None:
+    by_process = activities(processes(2), policy)
+    assert by_process.pop(TRAINER) == {"policy", "transfer"}
+    assert set(by_process) == {1, 2}
+    assert all(names == {"reset", "stepping", "rendering"} for names in by_process.values())
 
 
-def test_in_process_everything_is_in_the_trainers_lane(in_process: Callable[..., Pool], policy: Any) -> None:
-    assert spans_of(in_process(2), policy) == {TRAINER: {"policy", "reset", "stepping", "rendering"}}
+def test_spans_in_process_are_the_trainers(in_process: Callable[..., Pool], policy: Any) -> None:
+    assert activities(in_process(2), policy) == {TRAINER: {"policy", "reset", "stepping", "rendering"}}
 
 
 def test_the_actor_counts_its_own_seconds(in_process: Callable[..., Pool], policy: Any) -> None:

@@ -215,7 +215,7 @@ class ProcessPool:
                 replies = worker.receive_all()
             for reply in replies:
                 for span in reply.spans:
-                    self.clock.add(f"worker {index}", *span)
+                    self.clock.add(1 + index, *span)
                 values.append((reply.slot * self.workers + index, reply.value))
         return sorted(values, key=itemgetter(0))
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-TRAINER = "trainer"  # the process that holds the policy; the others are `worker 0`, `worker 1`, ...
+TRAINER = 0  # number of the process that holds the policy; worker 0 is process 1, and so on
 _ORDER = ("reset", "stepping", "rendering")  # order of the parts of one call
 _T = TypeVar("_T")
 
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 class Span:
     """An activity of a process."""
 
-    process: str
+    process: int  # `TRAINER`, or 1 + the worker's number
     activity: str
     start: float  # seconds since the recorder's creation
     end: float
@@ -34,13 +34,13 @@ class SpanRecorder:
         self.spans: list[Span] = []
         self._start = time.perf_counter()
 
-    def add(self, process: str, activity: str, start: float, end: float) -> None:
+    def add(self, process: int, activity: str, start: float, end: float) -> None:
         """Add a span from readings of ``time.perf_counter`` of any process of this machine."""
         if self.on:
             self.spans.append(Span(process, activity, start - self._start, end - self._start))
 
     @contextmanager
-    def measure(self, process: str, activity: str) -> Iterator[None]:
+    def measure(self, process: int, activity: str) -> Iterator[None]:
         """Record the body as a span."""
         start = time.perf_counter()
         try:

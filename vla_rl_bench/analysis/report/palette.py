@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from vla_rl_bench.analysis.plots.curves import ROLLOUTS
 from vla_rl_bench.analysis.plots.style import COLOURS
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.pictures.timeline import COLOURS as ACTIVITIES
-from vla_rl_bench.pictures.timeline import OTHER
 
+ACTIVITIES = {
+    "stepping": "#0b6e99",
+    "rendering": "#5b8c3a",
+    "reset": "#b8860b",
+    "policy": "#c8553d",
+    "update": "#7d5ba6",
+    "transfer": "#3d3d3d",
+}
+OTHER = "#9a9a9a"
 STAGES = {
     "demonstrations": "#b8860b",
     "SFT": "#3d3d3d",
