@@ -104,6 +104,8 @@ class PolicyEntry:
     is ``single``, ``deepspeed-zero1``, ``deepspeed-zero2`` or ``deepspeed-zero3``.
     needs: refers to ``needs(suites: Sequence[str], options, gpus: int, strategy: str) -> Sequence[CheckResult]``: what
     the columns of a suite take beyond `requires` (a checkpoint, memory).
+    demonstrates: the environment's own `demonstrate` plays the policy's episodes.  Such a policy is evaluated and never
+    trained; `make` gives a ``torch.nn.Module`` that is only saved.
     """
 
     name: str
@@ -115,6 +117,7 @@ class PolicyEntry:
     memory: str | None = None
     expects: str | None = None
     needs: str | None = None
+    demonstrates: bool = False
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,14 @@ def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, content: bytes, erro
     assert str(caught.value) == f"{path}:{error}"
 
 
+def test_an_expert_is_neither_trained_nor_sampled() -> None:
+    assert error_of(changed("{name: nano}", "{name: expert}")).splitlines() == [
+        "s.yaml:10: arms.sft.sft: policy `expert` is the environment's expert and is not trained; remove `sft`",
+        "s.yaml:13: arms.sft-rl.rl: policy `expert` is the environment's expert and is not trained; remove `rl`",
+        "s.yaml:27: evaluation.sampling.1: policy `expert` does not sample; write sampling: [greedy]",
+    ]
+
+
 def test_aliases_of_aliases_do_not_fill_the_memory() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]

@@ -46,6 +46,13 @@ def register_policies() -> Iterator[PolicyEntry]:
         options=NanoOptions,
         requires=("torch",),
     )
+    yield PolicyEntry(
+        name="expert",
+        summary="the environment's own expert: evaluated like a policy, never trained",
+        make="vla_rl_bench.builtin.expert:make",
+        requires=("torch",),
+        demonstrates=True,
+    )
 
 
 @hookimpl

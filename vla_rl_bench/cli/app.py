@@ -13,7 +13,6 @@ from vla_rl_bench.cli import explore, runs
 from vla_rl_bench.cli.compare import compare
 from vla_rl_bench.cli.doctor import doctor
 from vla_rl_bench.cli.env import environments
-from vla_rl_bench.cli.experts import experts
 from vla_rl_bench.cli.new import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
@@ -36,7 +35,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "validate": explore.validate,
     "doctor": doctor,
     "new": new,
-    "experts": experts,
     "demonstrations": runs.demonstrations,
 }
 

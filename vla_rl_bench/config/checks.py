@@ -10,7 +10,16 @@ from typing import Any
 from vla_rl_bench import plugins
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.options import OptionsError, read_options
-from vla_rl_bench.config.schema import RESERVED, ArmConfig, EnvironmentConfig, Named, RlConfig, Suite, other_suite
+from vla_rl_bench.config.schema import (
+    RESERVED,
+    ArmConfig,
+    EnvironmentConfig,
+    EvaluationConfig,
+    Named,
+    RlConfig,
+    Suite,
+    other_suite,
+)
 from vla_rl_bench.config.tree import Path
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.errors import PluginError, did_you_mean
@@ -30,6 +39,7 @@ def problems(suite: Suite, catalog: Catalog) -> Problems:
     yield from _columns(suite)
     yield from _twice(suite.seeds, ("seeds",), "seed")
     yield from _arms(suite, catalog)
+    yield from _expert(suite, catalog)
     for number, tracker in enumerate(suite.trackers):
         yield from _plugin(catalog, "trackers", tracker, ("trackers", number), "tracker")
     yield from _twice([one.name for one in suite.trackers], ("trackers",), "tracker")
@@ -159,6 +169,27 @@ def _arms(suite: Suite, catalog: Catalog) -> Problems:
         yield from _start(arm, names, number)
         if arm.rl is not None:
             yield from _rl(arm.rl, ("arms", number, "rl"), catalog)
+
+
+def _expert(suite: Suite, catalog: Catalog) -> Problems:
+    """A policy that the environment's expert plays is not trained, and does not sample."""
+    name = suite.policy.name
+    try:
+        if not catalog.policy(name).demonstrates:
+            return
+    except PluginError:  # reported where the policy is named
+        return
+    for number, arm in enumerate(suite.arms):
+        for block in ("sft", "rl"):
+            if getattr(arm, block) is not None:
+                what = f"policy `{name}` is the environment's expert and is not trained; remove `{block}`"
+                yield ("arms", number, block), what
+    evaluations: list[tuple[Path, EvaluationConfig]] = [(("evaluation",), suite.evaluation)]
+    evaluations += [(("extra_evaluations", number), extra) for number, extra in enumerate(suite.extra_evaluations)]
+    for path, evaluation in evaluations:
+        for number, sampling in enumerate(evaluation.sampling):
+            if sampling != "greedy":
+                yield (*path, "sampling", number), f"policy `{name}` does not sample; write sampling: [greedy]"
 
 
 def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:

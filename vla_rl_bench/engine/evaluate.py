@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class Evaluation:
 
 def evaluate(
     pool: Pool,
-    policy: TokenPolicy,
+    policy: TokenPolicy | None,
     evaluation: Evaluation,
     ranks: Ranks,
     *,
@@ -64,14 +64,15 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """-> a record an episode, in the order of `Evaluation.episodes`; each rank plays its share and gets all records.
 
-    policy: in eval mode, on its device.
+    policy: in eval mode, on its device; None: the environment's expert plays.
     """
-    temperature = None if isinstance(evaluation.sampling, str) else evaluation.sampling.temperature
     episodes = evaluation.episodes()
     mine = episodes[ranks.rank :: ranks.world]
-    waiting = iter(mine)
+    played = _expert_episodes(pool, mine, evaluation.seed)
+    if policy is not None:
+        played = _policy_episodes(pool, policy, mine, evaluation.sampling)
     records: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for episode, trajectory in roll_out(pool, Actor(policy, temperature), lambda: next(waiting, None), keep=False):
+    for episode, outcome in played:
         records[episode.key] = {
             "evaluation": evaluation.name,
             "iteration": iteration,
@@ -81,15 +82,39 @@ def evaluate(
             "start": episode.start.index,
             "rollout": episode.rollout,
             "seed": evaluation.seed,
-            "success": trajectory.success,
-            "steps": trajectory.length,
-            "events": list(trajectory.events),
+            **outcome,
             "protocol": pool.contract.protocol,
         }
         progress(len(records), len(mine))
     for others in ranks.all_gather(records):
         records |= others
     return [records[episode.key] for episode in episodes]
+
+
+def _policy_episodes(
+    pool: Pool, policy: TokenPolicy, episodes: Sequence[Episode], sampling: Sampling
+) -> Iterator[tuple[Episode, dict[str, Any]]]:
+    temperature = None if isinstance(sampling, str) else sampling.temperature
+    waiting = iter(episodes)
+    for episode, trajectory in roll_out(pool, Actor(policy, temperature), lambda: next(waiting, None), keep=False):
+        outcome = {"success": trajectory.success, "steps": trajectory.length, "events": list(trajectory.events)}
+        yield episode, outcome
+
+
+def _expert_episodes(pool: Pool, episodes: Sequence[Episode], seed: int) -> Iterator[tuple[Episode, dict[str, Any]]]:
+    """One attempt of the expert from each start.  The steps of a failure are not known.
+
+    seed: of the expert's noise.
+    """
+    for first in range(0, len(episodes), pool.slots):  # demonstrations hold images: not all of them at once
+        batch = episodes[first : first + pool.slots]
+        demonstrations = pool.demonstrate([episode.start for episode in batch], seed)
+        for episode, demonstration in zip(batch, demonstrations, strict=True):
+            if demonstration is None:
+                yield episode, {"success": False, "steps": None, "events": []}
+            else:
+                steps, events = len(demonstration.actions), list(demonstration.events or ())
+                yield episode, {"success": True, "steps": steps, "events": events}
 
 
 def successes(records: Sequence[dict[str, Any]]) -> int:

@@ -333,3 +333,20 @@ def film(pool: Pool, actor: Actor, start: Start) -> tuple[list[ImageArray], bool
                 return frames, answer.result.success
         observation = answer.observation
     raise RuntimeError("an episode ended without a result that is done")
+
+
+def film_expert(pool: Pool, start: Start, seed: int) -> tuple[list[ImageArray], bool] | None:
+    """Play the actions of the expert's demonstration again on slot 0 -> as `film`; None where the expert fails."""
+    demonstration = pool.demonstrate([start], seed)[0]
+    if demonstration is None:
+        return None
+    pool.reset(0, start)
+    pool.wait()
+    frames = [pool.film(0)]
+    for action in demonstration.actions:
+        pool.step(0, action[None])
+        result = pool.wait()[0].result
+        frames.append(pool.film(0))
+        if result is not None and result.done:
+            return frames, result.success
+    return frames, False

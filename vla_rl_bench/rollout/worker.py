@@ -113,8 +113,8 @@ class SlotEnvironments:
         demonstrate = getattr(self._first, "demonstrate", None)
         if demonstrate is None:
             raise UserError(
-                f"environment `{self.contract.name}` has no expert: it defines no `demonstrate`, and an arm of the "
-                "suite asks for `demonstrations`. Leave them out, or add `demonstrate` to the environment."
+                f"environment `{self.contract.name}` has no expert: it defines no `demonstrate`. Add one, or leave out "
+                "what asks for it: an arm's `demonstrations`, or a policy such as `expert`."
             )
         return [demonstrate(start, seed) for start in starts]
 

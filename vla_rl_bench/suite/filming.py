@@ -11,7 +11,7 @@ from vla_rl_bench.config.schema import MAIN, Suite
 from vla_rl_bench.files import Record, read_json_lines
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
-from vla_rl_bench.rollout.scheduler import film
+from vla_rl_bench.rollout.scheduler import film, film_expert
 from vla_rl_bench.suite.job import RunJob, run_path
 from vla_rl_bench.suite.plan import Run
 from vla_rl_bench.suite.workshop import RunSession
@@ -31,6 +31,8 @@ def film_starts(
 ) -> Iterator[tuple[Start, Filmed]]:
     """Play each start once with the run's policy, one after the other in one environment.
 
+    A start from which an expert, as the policy, fails has no film and is left out.
+
     folder: the suite's.  The policy must be there (`RunFolder.policy_path`), and what the environment needs installed:
     else `UserError`.
     """
@@ -39,7 +41,9 @@ def film_starts(
         policy = workshop.trained_policy()  # before the film's pool: the workshop keeps one open
         pool = workshop.pool(suite.film.environment if suite.film else None)
         for start in starts:
-            yield start, Filmed(*film(pool, Actor(policy, None), start))
+            filmed = film(pool, Actor(policy, None), start) if policy else film_expert(pool, start, run.seed)
+            if filmed is not None:
+                yield start, Filmed(*filmed)
     finally:
         workshop.close()
 

@@ -122,9 +122,9 @@ class RunSession:
         policy: TokenPolicy = make(self.contract, options, seeding.integer("policy", self.job.run.seed))
         return policy
 
-    def trained_policy(self) -> TokenPolicy:
-        """The run's policy, ready to act; read once."""
-        if self._trained is None:
+    def trained_policy(self) -> TokenPolicy | None:
+        """The run's policy, ready to act, read once; None: the environment's expert acts."""
+        if self._trained is None and not self.policy_entry.demonstrates:
             policy = self.new_policy()
             checkpoint.load_policy(self.folder.policy_path, policy)  # type: ignore[arg-type]
             self._trained = self.strategy.place(policy)

@@ -139,7 +139,7 @@ class EpisodeRules(EnvironmentRules):
         """Through gymnasium's `step`; for a batched environment, which has none, as `single_chunks`."""
         if self.entry.batched or self.elsewhere():
             return self.single_chunks(environment, start, chunks)
-        plain = environment._at(0)  # type: ignore[attr-defined]  # the plain environment of slot 0
+        plain = environment._environment(0)  # type: ignore[attr-defined]  # the plain environment of slot 0
         observation = kept(plain.reset(options={"start": start})[0])
         results: list[ChunkResult] = []
         for chunk in chunks:

@@ -16,6 +16,7 @@ from vla_rl_bench.types import Start
 @dataclass(frozen=True)
 class Shot:
     """An episode that was recorded.  clip: its film, once there is one; replayed: whether the replay succeeded.
+    steps: 0 where they are not known, as of an expert that failed.
 
     Without an episode or a film, reason says why.
     """
@@ -70,7 +71,7 @@ def _choose(evidence: Evidence, arm: Arm, column: str, success: bool, count: int
             seed=run["seed"],
             start=Start(task, one["start"]),
             instruction=title,
-            steps=one["steps"],
+            steps=one["steps"] or 0,
         )
 
 

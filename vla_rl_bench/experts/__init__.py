@@ -1,1 +1,0 @@
-"""How good an environment's own experts are: one try a start, counted by task."""
