@@ -60,7 +60,7 @@ def test_rl_changes_keep_the_sft_run(catalog: Catalog, override: str) -> None:
     assert after[0] == before[0] and after[1] != before[1]
 
 
-@pytest.mark.parametrize("override", ["sft.steps=13", "demonstrations.per_task=2", "policy.width=32", "seeds=[4]"])
+@pytest.mark.parametrize("override", ["sft.steps=13", "demonstrations.per_task=2", "policy.weights=none", "seeds=[4]"])
 def test_sft_changes_change_what_builds_on_it(catalog: Catalog, override: str) -> None:
     assert not set(ids(catalog)) & set(ids(catalog, override))
 
