@@ -115,7 +115,7 @@ def test_a_replay_that_does_not_succeed_says_so(folder: Path) -> None:
     assert "push, iteration 1, seed 0: REPLAY DID NOT SUCCEED" in text
     assert f"- {FILM.format(1)}: the replay differs from the recorded episode." in text
     [film] = json.loads((folder / "behaviors.json").read_text())["arms"][0]["films"]
-    assert film["replay_as_recorded"] is False
+    assert film["as_recorded"] is False
 
 
 def test_a_column_with_another_name_is_replayed_on_its_task_suite(folder: Path) -> None:

@@ -18,23 +18,11 @@ from vla_rl_bench_behaviors.records import NovelSuccess, classifier, file_stem, 
 
 @dataclass(frozen=True)
 class Film:
-    """A novel success and its replay."""
+    """A film of a novel success that was replayed."""
 
     file: str
-    recorded: NovelSuccess
-    seed: int
-    success: bool  # of the replay, like the two below
-    behavior: str
-    steps: int
-
-    @property
-    def as_recorded(self) -> bool:
-        return self.success and self.behavior == self.recorded.behavior
-
-    @property
-    def caption(self) -> str:
-        outcome = f"success at step {self.steps}" if self.success else "REPLAY DID NOT SUCCEED"
-        return f"{self.recorded.behavior}, iteration {self.recorded.iteration}, seed {self.seed}: {outcome}"
+    caption: str
+    as_recorded: bool  # the replay succeeded with the recorded behavior
 
 
 def write_films(arm: ArmBehaviors, out: Path, limit: int) -> list[Film]:
@@ -49,9 +37,14 @@ def write_films(arm: ArmBehaviors, out: Path, limit: int) -> list[Film]:
     with _environment(*arm.runs[0]) as pool:
         for number, seed, recorded in chosen:
             frames, success, events = replay(pool, recorded)
-            name = f"behaviors-{arm.arm}-{arm.column}-{file_stem(recorded.behavior)}-{number}.gif"
-            films.append(Film(name, recorded, seed, success, classify(events), len(frames) - 1))
-            write_film(frames, out / name, films[-1].caption)
+            outcome = f"success at step {len(frames) - 1}" if success else "REPLAY DID NOT SUCCEED"
+            film = Film(
+                file=f"behaviors-{arm.arm}-{arm.column}-{file_stem(recorded.behavior)}-{number}.gif",
+                caption=f"{recorded.behavior}, iteration {recorded.iteration}, seed {seed}: {outcome}",
+                as_recorded=success and classify(events) == recorded.behavior,
+            )
+            write_film(frames, out / film.file, film.caption)
+            films.append(film)
     return films
 
 

@@ -105,8 +105,5 @@ def _as_json(report: ArmReport) -> dict[str, Any]:
         "phases": [asdict(phase) for phase in arm.phases],
         "rollouts": [{"iteration": number, **asdict(phase)} for number, phase in arm.rollouts.items()],
         "verdicts": [asdict(verdict) for verdict in report.verdicts],
-        "films": [
-            {"file": film.file, "caption": film.caption, "replay_as_recorded": film.as_recorded}
-            for film in report.films
-        ],
+        "films": [asdict(film) for film in report.films],
     }
