@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vla_rl_bench import files
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import (
     append_json_lines,
@@ -28,6 +29,21 @@ def test_read_json_lines_skips_a_truncated_last_line(tmp_path: Path) -> None:
     for size in range(len(content)):
         path.write_bytes(content[:size])
         assert read_json_lines(path) == [{"a": 1}, {"a": 2}][: content[:size].count(b"\n")]
+
+
+def test_write_json_that_fails_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "run.json"
+    write_json(path, {"status": "running"})
+    monkeypatch.setattr(files.os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, {"status": "complete"})
+    assert read_json(path) == {"status": "running"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_filter_json_lines_drops_a_truncated_last_line(tmp_path: Path) -> None:

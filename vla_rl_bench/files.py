@@ -19,14 +19,18 @@ Record = dict[str, Any]
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; afterwards it replaces `path` in one step.
 
-    A reader, or a writer that is killed, leaves the old file or the new one.
+    A reader, or a writer that is killed, leaves the old file or the new one.  An error removes the temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    yield temporary
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -80,18 +80,18 @@ def _write_and_print(
 
 def _write_table(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> list[Path]:
     from vla_rl_bench.analysis.plots.curves import draw_curves
-    from vla_rl_bench.analysis.plots.generalization import draw_generalisation
+    from vla_rl_bench.analysis.plots.generalization import draw_generalization
     from vla_rl_bench.analysis.tables.report import write_report
 
     ids = [run.id for run in runs]
     curves = draw_curves(folder, suite, ids) if any(arm.rl for arm in suite.arms) else None
-    unseen = draw_generalisation(folder, suite, ids) if suite.unseen else None
+    unseen = draw_generalization(folder, suite, ids) if suite.unseen else None
     film = write_film(suite, runs, folder, catalog)
     return [*write_report(folder, suite, ids), *(path for path in (curves, unseen, film) if path)]
 
 
 def _write_ablation(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> list[Path]:
-    from vla_rl_bench.analysis.plots.ablation import draw_ablation
+    from vla_rl_bench.analysis.plots.curves import draw_ablation
     from vla_rl_bench.analysis.tables.ablation import write_ablation
 
     ids = [run.id for run in runs]
@@ -110,7 +110,7 @@ def write_film(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog
         return path
     start = _choose_start(suite, pair, folder)
     films = [dict(film_starts(suite, run, folder, catalog, [start]))[start] for run in pair]
-    from vla_rl_bench.analysis.plots.film import write_side_by_side
+    from vla_rl_bench.analysis.plots.video import write_side_by_side
 
     titles = [_arm(suite, run.arm).title or run.arm for run in pair]
     captions = [

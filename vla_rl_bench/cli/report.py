@@ -1,4 +1,4 @@
-"""``vla-rl-bench report``: a suite's results as one page."""
+"""``vla-rl-bench report``: write a suite's results as one page."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ def report(
 ) -> None:
     """Write one HTML page that opens anywhere.
 
-    Tables, learning curves, success by task and by start, films, where the time went, and what it was made with.
+    Key numbers, tables, learning curves, success by task and start, films, and provenance.
 
     \b
     vla-rl-bench report runs/quickstart
     vla-rl-bench report runs/quickstart runs/smoke --out both.html --films 0
     """
-    from vla_rl_bench.analysis.report.write import write_page
+    from vla_rl_bench.analysis.report.page import write_page
 
-    path, found = write_page(runs, out, count=films, say=lambda line: typer.echo(line, err=True))
-    for one in found:
-        if one.missing:
-            runs_missing = ", ".join(f"{name} ({why})" for name, why in one.missing.items())
-            typer.echo(f"{one.folder}: {len(one.missing)} of {len(one.planned)} runs missing: {runs_missing}", err=True)
+    path, suites = write_page(runs, out, count=films, report=lambda line: typer.echo(line, err=True))
+    for suite in suites:
+        if suite.missing:
+            missing = ", ".join(f"{name} ({status})" for name, status in suite.missing.items())
+            typer.echo(
+                f"{suite.folder}: {len(suite.missing)} of {len(suite.planned)} runs missing: {missing}", err=True
+            )
     typer.echo(f"wrote {path}")

@@ -30,7 +30,7 @@ def write_films(arm: ArmBehaviors, out: Path, limit: int) -> list[Film]:
     chosen = _earliest(arm, limit)
     if not chosen:
         return []
-    from vla_rl_bench.analysis.plots.film import write_film
+    from vla_rl_bench.analysis.plots.video import write_film
 
     films = []
     classify = classifier(arm.runs[0][1]["recipe"]["environment"]["name"])

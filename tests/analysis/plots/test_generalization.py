@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.analysis.statistics.made_up import episodes, made_up_suite, run_ids, write_run
-from vla_rl_bench.analysis.plots.generalization import draw_generalisation, paths
+from vla_rl_bench.analysis.plots.generalization import draw_generalization, training_paths
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.records.frame import episodes_frame, run_folders
 
@@ -40,26 +40,26 @@ def write(folder: Path, suite: Suite) -> None:
         write_run(folder, "sft-rl", "goal", seed, records)
 
 
-def test_a_path_is_the_mean_over_seeds_of_unseen_over_seen_success(tmp_path: Path) -> None:
+def test_training_paths_average_seen_and_unseen_success_over_seeds(tmp_path: Path) -> None:
     suite = trained()
     write(tmp_path, suite)
-    found = paths(episodes_frame(run_folders(tmp_path)), suite)
-    assert list(found) == ["goal"]
-    (way,) = found["goal"]
-    assert (way.seen, way.unseen) == ((0.0, 0.75), (0.5, 0.125))
-    assert way.ends == ((0.75, 0.0), (0.75, 0.25))
+    panels = training_paths(episodes_frame(run_folders(tmp_path)), suite)
+    assert list(panels) == ["goal"]
+    (path,) = panels["goal"]
+    assert (path.seen, path.unseen) == ((0.0, 0.75), (0.5, 0.125))
+    assert path.ends == ((0.75, 0.0), (0.75, 0.25))
 
 
-def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
+def test_draw_generalization_is_deterministic(tmp_path: Path) -> None:
     suite = trained()
     write(tmp_path, suite)
-    first, second = (draw_generalisation(tmp_path, suite, run_ids(suite), tmp_path / name) for name in ("a", "b"))
+    first, second = (draw_generalization(tmp_path, suite, run_ids(suite), tmp_path / name) for name in ("a", "b"))
     assert first is not None and second is not None
     assert first.read_bytes() == second.read_bytes()
     assert Image.open(first).size[0] > 300
 
 
-def test_without_a_curve_there_is_no_picture(tmp_path: Path) -> None:
+def test_draw_generalization_needs_a_curve(tmp_path: Path) -> None:
     suite = trained()
-    assert draw_generalisation(tmp_path, suite) is None
+    assert draw_generalization(tmp_path, suite) is None
     assert not list(tmp_path.iterdir())

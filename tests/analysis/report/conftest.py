@@ -1,4 +1,4 @@
-"""A suite's folder with made-up results, and one that was really run."""
+"""A suite's folder with made-up results, and one of a suite that was run."""
 
 from __future__ import annotations
 

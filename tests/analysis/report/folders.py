@@ -1,4 +1,4 @@
-"""Suite folders as `run` leaves them, with made-up results."""
+"""Suite folders with made-up results, as `run` writes them."""
 
 from __future__ import annotations
 
@@ -8,35 +8,21 @@ from typing import Any
 from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, run_ids, write_run
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.files import write_json
+from vla_rl_bench.records.store import write_json
 
 STARTS = range(10, 15)
 ENVIRONMENT = {"tasks": [{"name": "red", "instruction": "put red & blue <away>", "step_limit": 9}, {"name": "second"}]}
-SECONDS = {"stepping": 2.0, "policy": 5.0, "update": 3.0, "idle": 1.0, "rollout_wall": 8.0}
-TIMINGS = {"demonstration_seconds": 1.0, "sft_seconds": 4.0, "evaluation_seconds": 2.0, "wall_seconds": 10.0}
 
 
 def solves(arm: str, column: str, seed: int, task: int, start: int, rollout: int) -> bool:
-    """SFT: now and then, and never start 11; after RL everything but start 12 of task 1."""
+    """SFT solves some starts, never start 11; after RL all are solved but start 12 of task 1."""
     if arm == "sft":
         return start != 11 and (start + seed + task) % 3 == 0
     return (task, start) != (1, 12)
 
 
 def metrics(iterations: int = 4) -> list[dict[str, Any]]:
-    return [
-        {
-            "iteration": iteration,
-            "rollout_success": 0.2 * iteration,
-            "seconds": SECONDS,
-            "cpu_seconds": {name: value / 2 for name, value in SECONDS.items() if name != "idle"},
-            "drawn": 4,
-            "kept": 2,
-            "chunks": 30,
-            "wasted_chunks": 3,
-        }
-        for iteration in range(1, iterations + 1)
-    ]
+    return [{"iteration": iteration, "rollout_success": 0.2 * iteration} for iteration in range(1, iterations + 1)]
 
 
 def made_up_folder(folder: Path, suite: Suite | None = None) -> Path:
@@ -53,7 +39,6 @@ def made_up_folder(folder: Path, suite: Suite | None = None) -> Path:
                     metrics() if arm.rl else (),
                     arm_title=arm.title,
                     parent=run_id(arm.from_, column, seed) if arm.from_ else None,
-                    timings=TIMINGS | ({"rl_seconds": 3.0} if arm.rl else {}),
                     environment=ENVIRONMENT,
                     versions={"git": "abc", "torch": "2" if seed else "1"},
                     recipe={

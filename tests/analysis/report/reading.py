@@ -1,4 +1,4 @@
-"""A page as a reader's program sees it: elements, texts of tables, what it would load."""
+"""Parser of a page: its elements, the texts of its tables, the files it would load."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from vla_rl_bench.analysis.report.films import films
+from vla_rl_bench.analysis.report.episodes import film_episodes
 from vla_rl_bench.analysis.report.page import render
-from vla_rl_bench.analysis.report.sources import find
+from vla_rl_bench.analysis.report.runs import read_suites
 
 VOID = {"meta", "link", "img", "source", "br"}
 
 
 def page_of(*folders: Path, count: int = 0) -> str:
-    found = find([str(folder) for folder in folders])
-    return render(found, [films(one, count, lambda line: None) if count else [] for one in found])
+    suites = read_suites([str(folder) for folder in folders])
+    return render(suites, [film_episodes(suite, count, lambda line: None) if count else [] for suite in suites])
 
 
 class Page(HTMLParser):
-    """elements: every start tag with its attributes.  unclosed, stray: what does not nest.  tables: rows of texts."""
+    """elements: start tags with their attributes.  open, stray: tags that do not nest.  tables: rows of texts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -67,9 +67,9 @@ class Page(HTMLParser):
 
 
 def loads(html: str) -> list[str]:
-    """What a browser would fetch: every reference that is neither inline nor a place on the page."""
+    """List the files a browser would fetch: references that are neither inline nor an anchor on the page."""
     page = Page(html)
     names = ("src", "href", "srcset", "data", "poster")
-    found = [attributes[name] for _, attributes in page.elements for name in names if name in attributes]
-    found += re.findall(r"url\(([^)]*)\)|@import\s+(\S+)", html)
-    return [str(one) for one in found if not str(one).startswith(("data:", "#"))]
+    references = [attributes[name] for _, attributes in page.elements for name in names if name in attributes]
+    references += [first or second for first, second in re.findall(r"url\(([^)]*)\)|@import\s+(\S+)", html)]
+    return [reference for reference in references if not reference.startswith(("data:", "#"))]

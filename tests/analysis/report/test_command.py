@@ -1,4 +1,4 @@
-"""The command: where the page lands, and one line for what cannot be."""
+"""The command ``report``: the page's path, and one line for an error."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 from tests.analysis.report.reading import Page
 from tests.analysis.statistics.made_up import run_id
 from tests.cli.test_main import mistake
-from vla_rl_bench.analysis.report import write
+from vla_rl_bench import files
 from vla_rl_bench.cli.main import main
 
 
-def test_it_writes_into_the_suite_s_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_writes_into_the_suites_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(folder), "--films", "0"]) == 0
     assert capsys.readouterr().out == f"wrote {folder / 'report.html'}\n"
     assert "Made up" in Page((folder / "report.html").read_text()).words
 
 
-def test_it_finds_suites_by_name_and_in_a_folder_of_them(
+def test_report_takes_names_of_suites_and_folders_of_suites(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder.parent / "runs").mkdir()
@@ -31,20 +31,20 @@ def test_it_finds_suites_by_name_and_in_a_folder_of_them(
     assert (Path("pages") / "runs.html").read_text() == (Path("pages") / "made-up.html").read_text()
 
 
-def test_a_folder_that_was_only_ablated_has_a_page_too(folder: Path) -> None:
+def test_report_accepts_a_folder_with_an_ablation_only(folder: Path) -> None:
     (folder / "suite.json").rename(folder / "ablation.json")
     assert main(["report", str(folder), "--films", "0"]) == 0
     assert "Made up" in Page((folder / "report.html").read_text()).words
 
 
-def test_an_unfinished_suite_names_its_missing_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_names_missing_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "runs" / run_id("sft", "goal", 1) / "run.json").unlink()
     assert main(["report", str(folder), "--films", "0"]) == 0
-    said = capsys.readouterr().err
-    assert said == f"{folder}: 1 of 12 runs missing: {run_id('sft', 'goal', 1)} (not begun)\n"
+    stderr = capsys.readouterr().err
+    assert stderr == f"{folder}: 1 of 12 runs missing: {run_id('sft', 'goal', 1)} (not started)\n"
 
 
-def test_mistakes_are_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_prints_errors_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     run = folder / "runs" / run_id("sft", "goal", 0)
     assert "no such folder" in mistake(capsys, "report", str(tmp_path / "nowhere"))
@@ -58,7 +58,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path, capsys: pytest.Capt
     assert "not a record of a suite" in mistake(capsys, "report", str(folder))
 
 
-def test_a_page_that_cannot_be_written_leaves_nothing(
+def test_report_leaves_no_file_if_the_page_cannot_be_written(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sorted(folder.rglob("*"))
@@ -66,10 +66,9 @@ def test_a_page_that_cannot_be_written_leaves_nothing(
     below_a_file = str(folder / "suite.json" / "x.html")
     assert "cannot be written" in mistake(capsys, "report", str(folder), "--out", below_a_file)
 
-    def full(path: Path, text: str) -> None:
-        path.with_name(f".{path.name}.1.tmp").write_text(text[:10])
+    def fail(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, "write_text", full)
+    monkeypatch.setattr(files.os, "fsync", fail)
     assert "No space left on device" in mistake(capsys, "report", str(folder), "--films", "0")
     assert sorted(folder.rglob("*")) == before

@@ -1,6 +1,6 @@
-"""Success on unseen tasks over success on the tasks that are trained on: a panel a column, a path an arm.
+"""Success on unseen tasks over success on the tasks that are trained on: a panel per column, a path per arm.
 
-After SimpleVLA-RL, figure 5: as training lifts the seen tasks, does the unseen one rise or fall?
+After SimpleVLA-RL, figure 5: as training raises the seen tasks, does the unseen one rise or fall?
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from vla_rl_bench.analysis.plots.style import COLOURS, DPI, FAINT, GREY, INK, as_png
-from vla_rl_bench.config.schema import MAIN, UNSEEN, ArmConfig, Suite
+from vla_rl_bench.analysis.plots.style import DPI, FAINT, INK, ArmStyle, arm_styles, as_png, percent, write_title
+from vla_rl_bench.config.schema import MAIN, UNSEEN, Suite
 from vla_rl_bench.files import write_bytes
 from vla_rl_bench.records.frame import episodes_frame, run_folders
 
@@ -26,25 +26,21 @@ TICKS = ([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
 
 
 @dataclass(frozen=True)
-class Way:
-    """An arm's way through a column.  Rates in [0, 1].
-
-    seen, unseen: the mean over seeds after each point of the curve, in order.  ends: (seen, unseen) of each seed at the
-    last one.
-    """
+class TrainingPath:
+    """Success of an arm on seen and unseen tasks of a column while it is trained; rates in [0, 1]."""
 
     label: str
-    colour: str
-    seen: tuple[float, ...]
+    color: str
+    seen: tuple[float, ...]  # mean over seeds at each point of the curve, in order
     unseen: tuple[float, ...]
-    ends: tuple[tuple[float, float], ...]
+    ends: tuple[tuple[float, float], ...]  # (seen, unseen) of each seed at the last point
 
 
-def draw_generalisation(
+def draw_generalization(
     folder: Path, suite: Suite, run_ids: Collection[str] | None = None, path: Path | None = None
 ) -> Path | None:
-    """Writes ``generalisation.png`` -> its path; None where no arm has a curve of seen and unseen tasks."""
-    panels = paths(episodes_frame(run_folders(folder), run_ids), suite)
+    """Write ``generalisation.png`` -> its path; None if no arm has a curve of seen and unseen tasks."""
+    panels = training_paths(episodes_frame(run_folders(folder), run_ids), suite)
     if not any(panels.values()):
         return None
     target = path or folder / "generalisation.png"
@@ -52,44 +48,45 @@ def draw_generalisation(
     return target
 
 
-def paths(episodes: pd.DataFrame, suite: Suite) -> dict[str, list[Way]]:
+def training_paths(episodes: pd.DataFrame, suite: Suite) -> dict[str, list[TrainingPath]]:
     """Column -> the paths of its arms; greedy episodes on the evaluation's split."""
     during = episodes[episodes["iteration"].notna() & (episodes["sampling"] == "greedy")]
-    arms = [arm for arm in suite.arms if (arm.rl and arm.rl.curve) or (arm.sft and arm.sft.curve)]
+    curved = {arm.name for arm in suite.arms if (arm.rl and arm.rl.curve) or (arm.sft and arm.sft.curve)}
+    styles = [style for style in arm_styles(suite) if style.name in curved]
     return {
-        column: list(_of_column(during[during["column"] == column], arms))
+        column: list(_paths(during[during["column"] == column], styles))
         for column in suite.columns
         if column in suite.unseen
     }
 
 
-def _of_column(episodes: pd.DataFrame, arms: Sequence[ArmConfig]) -> Iterator[Way]:
-    for index, arm in enumerate(arms):
-        mine = episodes[episodes["arm"] == arm.name]
-        seen, unseen = (_rates(mine[mine["evaluation"] == name]) for name in (MAIN, UNSEEN))
-        everyone = set().union(*seen.values(), *unseen.values())
-        shared = [point for point in seen if seen[point].keys() == unseen.get(point, {}).keys() == everyone]
+def _paths(episodes: pd.DataFrame, styles: Sequence[ArmStyle]) -> Iterator[TrainingPath]:
+    for style in styles:
+        own = episodes[episodes["arm"] == style.name]
+        seen, unseen = (_rates(own[own["evaluation"] == name]) for name in (MAIN, UNSEEN))
+        seeds = set().union(*seen.values(), *unseen.values())
+        shared = [point for point in seen if seen[point].keys() == unseen.get(point, {}).keys() == seeds]
         if shared:
             last = shared[-1]
-            yield Way(
-                arm.title or arm.name,
-                COLOURS[(index + 1) % len(COLOURS)],
+            yield TrainingPath(
+                style.title,
+                style.color,
                 tuple(fmean(seen[point].values()) for point in shared),
                 tuple(fmean(unseen[point].values()) for point in shared),
-                tuple((seen[last][seed], unseen[last][seed]) for seed in sorted(everyone)),
+                tuple((seen[last][seed], unseen[last][seed]) for seed in sorted(seeds)),
             )
 
 
 def _rates(episodes: pd.DataFrame) -> dict[int, dict[int, float]]:
     """Iteration or step -> seed -> success rate, in order."""
-    found: dict[int, dict[int, float]] = {}
+    by_point: dict[int, dict[int, float]] = {}
     rates = episodes.groupby(["iteration", "seed"])["success"].mean().reset_index()
     for _, iteration, seed, rate in rates.itertuples():
-        found.setdefault(int(iteration), {})[int(seed)] = float(rate)
-    return found
+        by_point.setdefault(int(iteration), {})[int(seed)] = float(rate)
+    return by_point
 
 
-def _figure(panels: dict[str, list[Way]], suite: Suite) -> Figure:
+def _figure(panels: dict[str, list[TrainingPath]], suite: Suite) -> Figure:
     from matplotlib.figure import Figure
 
     across = min(len(panels), 3 if len(panels) % 4 else 4)
@@ -99,46 +96,37 @@ def _figure(panels: dict[str, list[Way]], suite: Suite) -> Figure:
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for index, axis in enumerate(axes.flat):
         if index < len(panels):
-            column, lines = list(panels.items())[index]
-            _panel(axis, _heading(suite, column), lines)
+            column, paths = list(panels.items())[index]
+            tasks = ", ".join(map(str, suite.unseen[column]))
+            _draw(axis, f"{suite.task_suite(column)}, unseen: task {tasks}", paths)
         else:
             axis.set_visible(False)
     left, right = LEFT / width, 1 - 0.25 / width
     figure.subplots_adjust(left, BELOW / height, right, 1 - ABOVE / height, wspace=0.1, hspace=0.2)
-    figure.text(left, 1 - 0.32 / height, suite.title or suite.name, fontsize=11.5, fontweight="bold", color=INK)
-    note = (
-        "Greedy. Mean over seeds, from where training begins (hollow) to its end (full); small: the end of each seed."
+    subtitle = (
+        "Greedy. Mean over seeds, from the start of training (hollow) to its end (full); small: end of each seed."
     )
-    figure.text(left, 1 - 0.52 / height, note, fontsize=8, color=GREY)
-    _legend(figure, panels, left, 1 - 0.72 / height)
+    write_title(figure, suite.title or suite.name, subtitle, left)
+    colors = {path.label: path.color for paths in panels.values() for path in paths}
+    for number, (label, color) in enumerate(colors.items()):
+        figure.text(left + number * 2.4 / width, 1 - 0.72 / height, f"● {label}", fontsize=8.5, color=color)
     figure.text((left + right) / 2, 0.14 / height, "success on the seen tasks", ha="center", fontsize=9, color=INK)
     figure.text(0.16 / width, 0.5, "success on the unseen task", va="center", rotation=90, fontsize=9, color=INK)
     return figure
 
 
-def _heading(suite: Suite, column: str) -> str:
-    tasks = ", ".join(map(str, suite.unseen[column]))
-    return f"{suite.task_suite(column)}, unseen: task {tasks}"
-
-
-def _legend(figure: Figure, panels: dict[str, list[Way]], left: float, top: float) -> None:
-    labels = {line.label: line.colour for lines in panels.values() for line in lines}
-    for number, (label, colour) in enumerate(labels.items()):
-        figure.text(left + number * 2.4 / figure.get_figwidth(), top, f"● {label}", fontsize=8.5, color=colour)
-
-
-def _panel(axis: Axes, heading: str, lines: Sequence[Way]) -> None:
+def _draw(axis: Axes, title: str, paths: Sequence[TrainingPath]) -> None:
     axis.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, zorder=0)
-    for line in lines:
-        seen, unseen = ([100 * rate for rate in rates] for rates in (line.seen, line.unseen))
-        axis.plot(seen, unseen, color=line.colour, linewidth=1.6, marker=".", markersize=4, zorder=2)
-        axis.plot(seen[-1], unseen[-1], color=line.colour, marker="o", markersize=7, zorder=4)
-        for x, y in line.ends:
-            axis.plot(100 * x, 100 * y, color=line.colour, marker="o", markersize=2.6, alpha=0.45, clip_on=False)
-    for line in lines[:1]:
-        start = (100 * line.seen[0], 100 * line.unseen[0])
+    for path in paths:
+        seen, unseen = percent(path.seen), percent(path.unseen)
+        axis.plot(seen, unseen, color=path.color, linewidth=1.6, marker=".", markersize=4, zorder=2)
+        axis.plot(seen[-1], unseen[-1], color=path.color, marker="o", markersize=7, zorder=4, clip_on=False)
+        for x, y in path.ends:
+            axis.plot(100 * x, 100 * y, color=path.color, marker="o", markersize=2.6, alpha=0.45, clip_on=False)
+    for path in paths[:1]:
+        start = (100 * path.seen[0], 100 * path.unseen[0])
         axis.plot(*start, marker="o", markersize=7, markerfacecolor="white", markeredgecolor=INK, zorder=3)
-    axis.set_title(heading, loc="left", fontsize=9.5, color=INK, pad=5)
+    axis.set_title(title, loc="left", fontsize=9.5, color=INK, pad=5)
     axis.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     axis.set_xticks(*TICKS)
     axis.set_yticks(*TICKS)

@@ -1,1 +1,1 @@
-"""A suite's results as one page that opens anywhere."""
+"""HTML page of a suite's results: one file that opens without a network."""

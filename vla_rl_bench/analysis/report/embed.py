@@ -1,4 +1,4 @@
-"""Pictures as data URIs, as many as fit: the page never grows beyond what mail and browsers take."""
+"""Files of a suite's folder as parts of the page: images as data URIs, as many as fit, and Markdown as HTML."""
 
 from __future__ import annotations
 
@@ -7,72 +7,94 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vla_rl_bench.analysis.plots.clip import last_picture
-from vla_rl_bench.errors import UserError
+from vla_rl_bench.analysis.plots.video import last_picture
 
-MAX_BYTES = 20_000_000
-ROOM = 18_000_000  # of them for pictures and films
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+BUDGET = 18_000_000  # bytes of images in the page
 TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 MOVING = (".gif", ".webp")
-OURS = {"curves"}  # drawn anew on the page
-
-
 TITLES = {
     "before_after": "The same start, before and after RL",
-    "pushcut": "Strategies over training",
-    "generalisation": "Unseen tasks against seen ones",
+    "generalisation": "Unseen tasks against seen tasks",
     "ablation_curves": "Ablation: learning curves",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Embedded.  still: what stands for a moving picture where nothing should move, or on paper."""
-
-    title: str
-    uri: str
-    still: str = ""
+DRAWN_ANEW = ("curves", "table")  # stems of files whose content the page makes from the records
+ABLATION = "ablation"
 
 
 @dataclass
-class Album:
-    """What may still be embedded, and what was left out for its size.  room: bytes, as they stand in the page."""
+class ImageEmbedder:
+    """Embeds images while there is room."""
 
-    room: int = field(default_factory=lambda: ROOM)
-    left_out: list[str] = field(default_factory=list)
+    room: int = field(default_factory=lambda: BUDGET)  # bytes that may still be embedded
+    left_out: list[str] = field(default_factory=list)  # names of images that were too large
 
-    def embed(self, path: Path, title: str) -> Picture | None:
-        """The picture, or None where it does not fit; then its name is noted."""
-        still = _uri(last_picture(path), "image/webp") if path.suffix in MOVING else ""
-        picture = Picture(title, _uri(path.read_bytes(), TYPES[path.suffix]), still)
-        size = len(picture.uri) + len(picture.still)
-        if size > self.room:
+    def embed(self, path: Path, title: str) -> Markup | None:
+        """Encode an image as an ``img``; None if there is no room.  A film also gets its last picture as a still."""
+        from markupsafe import Markup
+
+        parts = [("moving" if path.suffix in MOVING else "", title, TYPES[path.suffix], path.read_bytes())]
+        if path.suffix in MOVING:
+            parts.append(("still", f"{title}, the end", "image/webp", last_picture(path)))
+        html = Markup("").join(
+            Markup('<img class="{}" alt="{}" src="data:{};base64,{}">').format(
+                kind, text, media_type, base64.b64encode(data).decode()
+            )
+            for kind, text, media_type, data in parts
+        )
+        if len(html) > self.room:
             self.left_out.append(path.name)
             return None
-        self.room -= size
-        return picture
-
-    def pictures(self, paths: Sequence[Path]) -> list[Picture]:
-        """Those that fit, titled by their files' names."""
-        titled = ((path, TITLES.get(path.stem, re.sub("[-_]+", " ", path.stem))) for path in paths)
-        return [picture for picture in (self.embed(path, title) for path, title in titled) if picture]
+        self.room -= len(html)
+        return html
 
 
-def _uri(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+def documents(folder: Path) -> list[Path]:
+    """List Markdown files to show: ``ablation.md``, and every text beside an image of its name."""
+    texts = [path for path in sorted(folder.glob("*.md")) if path.stem not in DRAWN_ANEW]
+    return [path for path in texts if path.stem == ABLATION or path.with_suffix(".png").is_file()]
 
 
-def further_pictures(folder: Path) -> list[Path]:
-    """The pictures in a suite's folder that the page does not draw itself, by name."""
-    return sorted(
-        path for path in folder.iterdir() if path.suffix in TYPES and path.stem not in OURS and path.is_file()
-    )
+def images(folder: Path, texts: Sequence[Path]) -> list[tuple[Path, str]]:
+    """List images to show, with their titles: those that no text in `texts` contains."""
+    contained = {name for text in texts for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text.read_text())}
+    return [
+        (path, TITLES.get(path.stem, re.sub("[-_]+", " ", path.stem)))
+        for path in sorted(folder.iterdir())
+        if path.suffix in TYPES and path.stem not in DRAWN_ANEW and path.name not in contained and path.is_file()
+    ]
 
 
-def refuse_large(page: str) -> None:
-    size = len(page.encode())
-    if size > MAX_BYTES:
-        raise UserError(
-            f"the page would have {size / 1e6:.0f} MB, more than {MAX_BYTES / 1e6:.0f}; name fewer suites at a time"
-        )
+def render_markdown(path: Path, embedder: ImageEmbedder) -> Markup:
+    """Render a Markdown file; its HTML is escaped, its images are embedded, its links keep only their text."""
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+    from markupsafe import Markup
+
+    def render_image(_: object, tokens: Sequence[Token], index: int, *options: object) -> str:
+        name, title = str(tokens[index].attrs["src"]), tokens[index].content
+        file = path.parent / name
+        html = embedder.embed(file, title) if file.suffix in TYPES and file.is_file() else None
+        return f'<span class="image">{html}<small>{Markup.escape(title)}</small></span>' if html else ""
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    rules: dict[str, Any] = {
+        "image": render_image,
+        "link_open": lambda *_: "",
+        "link_close": lambda *_: "",
+        "table_open": lambda *_: '<div class="scroll"><table class="plain">',
+        "table_close": lambda *_: "</table></div>",
+    }
+    for name, rule in rules.items():
+        parser.add_render_rule(name, rule)
+    tokens = parser.parse(path.read_text())
+    for token in tokens:
+        if token.type.startswith("heading"):
+            token.tag = "h3"
+        if token.type == "th_open":
+            token.attrSet("scope", "col")
+    return Markup(parser.renderer.render(tokens, parser.options, {}))

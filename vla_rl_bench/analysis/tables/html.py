@@ -9,10 +9,14 @@ from vla_rl_bench.analysis.tables.model import Table
 from vla_rl_bench.analysis.tables.templating import template
 
 
-def html(table: Table) -> str:
-    """A ``figure`` with a caption, the table and its notes; a published figure's source shows when pointed at."""
+def html(table: Table, *, styled: bool = True) -> str:
+    """Render a ``figure`` with a caption, the table and its notes; the source of a published number is its tooltip.
+
+    styled: with its own styles; without, the page has them.
+    """
     rendered = template("table.html.j2").render(
         title=table.title,
+        styled=styled,
         label=table.label.replace(":", "-"),
         width=width(table),
         parts=_parts(lines(table)),
