@@ -8,7 +8,7 @@ from vla_rl_bench.entries import PolicyEntry
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 
-_REQUIRES = ("torch", "transformers", "peft", "tokenizers")
+_REQUIRES = ("torch", "transformers", "peft", "tokenizers", "simplejpeg")
 _INSTALL = 'pip install -e "plugins/openvla_oft"'
 
 
