@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vla_rl_bench import catalog as catalogs
+from vla_rl_bench.analysis.plots.style import arm_styles
 from vla_rl_bench.analysis.tables.references import refuse_references
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.ablation import read_ablation
@@ -112,10 +113,10 @@ def write_film(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog
     films = [dict(film_starts(suite, run, folder, catalog, [start]))[start] for run in pair]
     from vla_rl_bench.analysis.plots.video import write_side_by_side
 
-    titles = [_arm(suite, run.arm).title or run.arm for run in pair]
+    titles = {style.name: style.title for style in arm_styles(suite)}
     captions = [
-        f"{title}: {'success' if one.success else 'failure'}, step {len(one.frames) - 1}"
-        for title, one in zip(titles, films, strict=True)
+        f"{titles[run.arm]}: {'success' if filmed.success else 'failure'}, step {len(filmed.frames) - 1}"
+        for run, filmed in zip(pair, films, strict=True)
     ]
     write_side_by_side(films[0].frames, films[1].frames, path, (captions[0], captions[1]))
     marker.write_text(identity)

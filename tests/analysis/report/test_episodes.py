@@ -8,10 +8,13 @@ import pytest
 from PIL import Image
 
 from tests.analysis.report.reading import Page, page_of
+from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.analysis.report.episodes import FilmedEpisode, choose_episodes, film_episodes
 from vla_rl_bench.analysis.report.runs import read_suites
 from vla_rl_bench.files import append_json_lines, read_json_lines
 from vla_rl_bench.types import Start
+
+EXPERT = Path(__file__).parents[3] / "suites" / "experts" / "tabletop.yaml"
 
 pytestmark = pytest.mark.slow
 
@@ -51,8 +54,8 @@ def test_film_episodes_films_once_and_ends_as_recorded(really_run: Path) -> None
 
 
 def test_choose_episodes_takes_the_first_start_of_each_task(really_run: Path) -> None:
-    run, _ = first_greedy(really_run, "sft")
-    final = [record for record in read_json_lines(run / "episodes.jsonl") if record["iteration"] is None]
+    run_folder, _ = first_greedy(really_run, "sft")
+    final = [record for record in read_json_lines(run_folder / "episodes.jsonl") if record["iteration"] is None]
     failures = [record for record in final if not record["success"]]
     firsts = [min(record["start"] for record in failures if record["task"] == task) for task in (0, 1)]
     chosen = choose_episodes(read_suites([str(really_run)])[0], 2)
@@ -61,8 +64,8 @@ def test_choose_episodes_takes_the_first_start_of_each_task(really_run: Path) ->
 
 
 def test_page_names_a_replay_that_ends_unlike_its_record(really_run: Path) -> None:
-    run, first = first_greedy(really_run, "sft")
-    replace_outcome(run, first, not first["success"])
+    run_folder, first = first_greedy(really_run, "sft")
+    replace_outcome(run_folder, first, not first["success"])
     replay, record = ("success", "failure") if first["success"] else ("failure", "success")
     assert f"Recorded as a {record}; this replay ended as a {replay}." in Page(page_of(really_run, count=1)).words
 
@@ -75,6 +78,13 @@ def test_page_without_policies_has_no_films(really_run: Path) -> None:
     assert not films_of(page)
     assert not (really_run / "films").exists()
     assert film_all(really_run)[1] == []
+
+
+def test_film_episodes_films_the_expert_of_an_environment(tmp_path: Path) -> None:
+    folder = run(EXPERT, ["columns=[object]", "evaluation.per_task=2"], out=tmp_path, jobs=1)
+    success, failure = film_all(folder)[0]
+    assert success.film is not None and success.replay_success
+    assert failure.reason == "none of the 8 recorded episodes is a failure"
 
 
 def films_of(page: Page) -> list[dict[str, str]]:

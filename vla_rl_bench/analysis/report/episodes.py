@@ -46,7 +46,7 @@ def film_episodes(results: SuiteResults, count: int, report: Callable[[str], Non
     episodes = [_with_film(results, episode) for episode in choose_episodes(results, count)]
     missing = [episode for episode in episodes if episode.start and episode.film is None]
     reasons = dict.fromkeys((episode.run for episode in missing), "only the run's records are here, not its policy")
-    runs = [run for run in reasons if RunFolder(run_path(results.folder, run)).policy_path.is_file()]
+    runs = [run for run in reasons if _can_play(results, run)]
     for number, run in enumerate(runs):
         report(f"filming {run} ({number + 1} of {len(runs)} runs)")
         reasons[run] = _film(results, run, [episode for episode in missing if episode.run == run])
@@ -54,6 +54,16 @@ def film_episodes(results: SuiteResults, count: int, report: Callable[[str], Non
         _with_film(results, replace(episode, reason=reasons[episode.run])) if episode in missing else episode
         for episode in episodes
     ]
+
+
+def _can_play(results: SuiteResults, run: str) -> bool:
+    """Check that the run's policy was kept, or that it is the environment's expert."""
+    if RunFolder(run_path(results.folder, run)).policy_path.is_file():
+        return True
+    try:
+        return discover().policy(results.suite.policy.name).demonstrates
+    except UserError:
+        return False
 
 
 def choose_episodes(results: SuiteResults, count: int) -> list[FilmedEpisode]:
