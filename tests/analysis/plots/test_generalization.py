@@ -46,7 +46,7 @@ def test_training_paths_average_seen_and_unseen_success_over_seeds(tmp_path: Pat
     panels = training_paths(episodes_frame(run_folders(tmp_path)), suite)
     assert list(panels) == ["goal"]
     (path,) = panels["goal"]
-    assert (path.seen, path.unseen) == ((0.0, 0.75), (0.5, 0.125))
+    assert (path.seen_success, path.unseen_success) == ((0.0, 0.75), (0.5, 0.125))
     assert path.ends == ((0.75, 0.0), (0.75, 0.25))
 
 

@@ -1,1 +1,1 @@
-"""What people look at: learning curves and films.  The same results give the same bytes."""
+"""Plots and films of a suite's results.  The same results give the same bytes."""

@@ -31,8 +31,8 @@ class TrainingPath:
 
     label: str
     color: str
-    seen: tuple[float, ...]  # mean over seeds at each point of the curve, in order
-    unseen: tuple[float, ...]
+    seen_success: tuple[float, ...]  # mean over seeds at each point of the curve, in order
+    unseen_success: tuple[float, ...]
     ends: tuple[tuple[float, float], ...]  # (seen, unseen) of each seed at the last point
 
 
@@ -63,17 +63,17 @@ def training_paths(episodes: pd.DataFrame, suite: Suite) -> dict[str, list[Train
 def _paths(episodes: pd.DataFrame, styles: Sequence[ArmStyle]) -> Iterator[TrainingPath]:
     for style in styles:
         own = episodes[episodes["arm"] == style.name]
-        seen, unseen = (_rates(own[own["evaluation"] == name]) for name in (MAIN, UNSEEN))
-        seeds = set().union(*seen.values(), *unseen.values())
-        shared = [point for point in seen if seen[point].keys() == unseen.get(point, {}).keys() == seeds]
+        on_seen, on_unseen = (_rates(own[own["evaluation"] == name]) for name in (MAIN, UNSEEN))
+        seeds = set().union(*on_seen.values(), *on_unseen.values())
+        shared = [point for point in on_seen if on_seen[point].keys() == on_unseen.get(point, {}).keys() == seeds]
         if shared:
             last = shared[-1]
             yield TrainingPath(
                 style.title,
                 style.color,
-                tuple(fmean(seen[point].values()) for point in shared),
-                tuple(fmean(unseen[point].values()) for point in shared),
-                tuple((seen[last][seed], unseen[last][seed]) for seed in sorted(seeds)),
+                tuple(fmean(on_seen[point].values()) for point in shared),
+                tuple(fmean(on_unseen[point].values()) for point in shared),
+                tuple((on_seen[last][seed], on_unseen[last][seed]) for seed in sorted(seeds)),
             )
 
 
@@ -118,13 +118,13 @@ def _figure(panels: dict[str, list[TrainingPath]], suite: Suite) -> Figure:
 def _draw(axis: Axes, title: str, paths: Sequence[TrainingPath]) -> None:
     axis.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, zorder=0)
     for path in paths:
-        seen, unseen = percent(path.seen), percent(path.unseen)
-        axis.plot(seen, unseen, color=path.color, linewidth=1.6, marker=".", markersize=4, zorder=2)
-        axis.plot(seen[-1], unseen[-1], color=path.color, marker="o", markersize=7, zorder=4, clip_on=False)
+        on_seen, on_unseen = percent(path.seen_success), percent(path.unseen_success)
+        axis.plot(on_seen, on_unseen, color=path.color, linewidth=1.6, marker=".", markersize=4, zorder=2)
+        axis.plot(on_seen[-1], on_unseen[-1], color=path.color, marker="o", markersize=7, zorder=4, clip_on=False)
         for x, y in path.ends:
             axis.plot(100 * x, 100 * y, color=path.color, marker="o", markersize=2.6, alpha=0.45, clip_on=False)
     for path in paths[:1]:
-        start = (100 * path.seen[0], 100 * path.unseen[0])
+        start = (100 * path.seen_success[0], 100 * path.unseen_success[0])
         axis.plot(*start, marker="o", markersize=7, markerfacecolor="white", markeredgecolor=INK, zorder=3)
     axis.set_title(title, loc="left", fontsize=9.5, color=INK, pad=5)
     axis.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")

@@ -77,21 +77,21 @@ def choose_episodes(results: SuiteResults, count: int) -> list[FilmedEpisode]:
     ]
 
 
-def _choose(results: SuiteResults, wanted: FilmedEpisode, count: int) -> Iterator[FilmedEpisode]:
-    runs = results.complete_runs(wanted.arm.name, wanted.column)
+def _choose(results: SuiteResults, target: FilmedEpisode, count: int) -> Iterator[FilmedEpisode]:
+    runs = results.complete_runs(target.arm.name, target.column)
     records = [(run, greedy_episodes(results.folder, run["id"])) for run in runs]
-    candidates = [(run, record) for run, played in records for record in _in_turn(played, wanted.success)]
+    candidates = [(run, record) for run, played in records for record in _in_turn(played, target.success)]
     if not candidates:
         total = sum(len(played) for _, played in records)
-        reason = f"none of the {total} recorded episodes is a {wanted.kind}" if total else "no greedy episode recorded"
-        yield replace(wanted, reason=reason if runs else "no complete run")
+        reason = f"none of the {total} recorded episodes is a {target.kind}" if total else "no greedy episode recorded"
+        yield replace(target, reason=reason if runs else "no complete run")
     for run, record in candidates[:count]:
         yield replace(
-            wanted,
+            target,
             run=run["id"],
             seed=run["seed"],
             start=Start(record["task"], record["start"]),
-            instruction=results.task_title(wanted.column, record["task"]),
+            instruction=results.task_title(target.column, record["task"]),
             steps=record["steps"] or 0,
         )
 
