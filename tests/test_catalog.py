@@ -13,11 +13,11 @@ import pytest
 
 from tests.plugins_in_hand import registering, with_builtin
 from vla_rl_bench import entries
-from vla_rl_bench.catalog import KINDS, Catalog, discover, make_options
-from vla_rl_bench.config.options import plain_options
+from vla_rl_bench.catalog import KINDS, Catalog, discover
 from vla_rl_bench.errors import MissingRequirement, PluginError, SuiteError
 from vla_rl_bench.events import RunEnd
 from vla_rl_bench.hookspecs import hookimpl
+from vla_rl_bench.options import make_options, plain_options
 from vla_rl_bench.plugins import RECORDS
 from vla_rl_bench.types import SamplingParams
 
@@ -188,16 +188,16 @@ def test_options_take_what_yaml_gives() -> None:
 @pytest.mark.parametrize(
     ("given", "error"),
     [
-        ({}, "count: is missing"),
-        ({"count": "3"}, "count: expected a whole number, got the text `3`"),
-        ({"count": 1.5}, "count: expected a whole number, got `1.5`"),
-        ({"count": True}, "count: expected a whole number, got `true`"),
-        ({"count": None}, "count: expected a whole number, got nothing"),
-        ({"count": 1, "rate": "fast"}, "rate: expected a number, got the text `fast`"),
-        ({"count": 1, "mode": "c"}, "mode: expected `a` or `b`, got the text `c`"),
-        ({"count": 1, "pair": [1]}, "pair.1: is missing"),
-        ({"count": 1, "pair": 1}, "pair: expected a list, got `1`"),
-        ({"count": 1, "copy": "yes"}, "copy: expected true or false, got the text `yes`"),
+        ({}, "count: Field required"),
+        ({"count": "3"}, 'count: Input should be a valid integer, got `"3"`'),
+        ({"count": 1.5}, "count: Input should be a valid integer, got `1.5`"),
+        ({"count": True}, "count: Input should be a valid integer, got `true`"),
+        ({"count": None}, "count: Input should be a valid integer, got `null`"),
+        ({"count": 1, "rate": "fast"}, 'rate: Input should be a valid number, got `"fast"`'),
+        ({"count": 1, "mode": "c"}, "mode: Input should be 'a' or 'b', got `\"c\"`"),
+        ({"count": 1, "pair": [1]}, "pair.1: Field required"),
+        ({"count": 1, "pair": 1}, "pair: Input should be a list, got `1`"),
+        ({"count": 1, "copy": "yes"}, 'copy: Input should be a valid boolean, got `"yes"`'),
         ({"count": 1, "raet": 1}, "raet: unknown option. Did you mean `rate`?"),
         ({"count": -1}, "count: -1 is negative"),
         ({"count": 10}, "too many"),

@@ -14,11 +14,11 @@ import torch
 import typer
 from torch import Tensor
 
+from tests.config.suites import load_suite_text
 from vla_rl_bench import entries, events
 from vla_rl_bench.builtin import plugin as builtin
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.cli.app import build
-from vla_rl_bench.config.load import load_suite_text
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.errors import PluginError
 from vla_rl_bench.hookspecs import hookimpl

@@ -11,11 +11,8 @@ from types import ModuleType
 from typing import Any, cast
 
 from vla_rl_bench import entries, plugins
-from vla_rl_bench.config.options import make_options
 from vla_rl_bench.errors import MissingRequirement, PluginError, did_you_mean
 from vla_rl_bench.plugins import LoadedPlugin
-
-__all__ = ["KINDS", "Catalog", "Registered", "discover", "make_options"]
 
 # what people call it -> the hook that registers it
 KINDS: Mapping[str, str] = {

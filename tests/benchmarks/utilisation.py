@@ -19,8 +19,9 @@ import torch
 
 from tests.benchmarks.support.settings import conditions, nano
 from tests.benchmarks.workloads.iteration import LIBERO_POLICY, LIBERO_SUITE, WORKERS
-from vla_rl_bench.catalog import Catalog, discover, make_options
+from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.engine.iteration_times import IterationTimer
+from vla_rl_bench.options import make_options
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out

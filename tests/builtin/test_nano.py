@@ -17,8 +17,8 @@ from vla_rl_bench.builtin.tabletop.environment import contract
 from vla_rl_bench.builtin.tabletop.environment import make as make_table
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tabletop.suites import SUITES
-from vla_rl_bench.config.options import make_options
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.options import make_options
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, Observation, Start
 
 SPEC = contract("object", TabletopOptions())

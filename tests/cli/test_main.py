@@ -48,15 +48,21 @@ def wrong(name: str, old: str, new: str, place: str, said: str) -> None:
 
 
 wrong("unknown key", "seeds: [0, 1]", "seed: [0, 1]", "seed:", "seed: unknown key. Did you mean `seeds`?")
-wrong("wrong type", "steps: 10", "steps: ten", "steps:", "expected a whole number, got the text `ten`")
+wrong("wrong type", "steps: 10", "steps: ten", "steps:", 'Input should be a valid integer, got `"ten"`')
 wrong("missing file", "name: small", "name: small\nextends: nowhere.yaml", "extends", "extends: no such file: ")
 wrong("unknown plugin", "{name: nano}", "{name: nanoo}", "nanoo", "unknown policy `nanoo`. Did you mean `nano`?")
 wrong("negative temperature", "value: 1.6", "value: -1.6", "value:", "value: must be above 0, got -1.6")
-wrong("group size 1", "group_size: 8", "group_size: 1", "group_size", "group_size: must be at least 2, got `1`")
-wrong("empty seeds", "seeds: [0, 1]", "seeds: []", "seeds", "seeds: is empty; write at least one")
+wrong(
+    "group size 1",
+    "group_size: 8",
+    "group_size: 1",
+    "group_size",
+    "group_size: Input should be greater than or equal to 2, got `1`",
+)
+wrong("empty seeds", "seeds: [0, 1]", "seeds: []", "seeds", "seeds: List should have at least 1 item, not 0")
 wrong("tab", "      groups: 4", "\tgroups: 4", "\t", "a tab; YAML indents with spaces. Replace the tab by spaces")
 wrong("python tag", "name: small", "name: !!python/name:os.system", "name", "write a plain value, without a tag")
-TEN["binary file"] = (b"name: x\n\x7fELF\x02\x00\x00", 2, "this is a binary file; a suite is a YAML text file")
+TEN["binary file"] = (b"name: x\n\x7fELF\x02\x00\x00", 2, "a control character; a suite is a YAML text file")
 
 
 @pytest.mark.parametrize("command", ["validate", "run", "show"])
@@ -88,8 +94,9 @@ def test_a_wrong_axis_in_a_suite_is_answered_by_its_line(
         (["run", "small.yam"], "small.yam: no such suite file. Did you mean `small.yaml`?"),
         (["run", "small.yaml", "tricks.temprature=off"], "command line: tricks.temprature: no item `temprature` in "
          "`tricks`. Did you mean `temperature`?"),
-        (["run", "small.yaml", "--seeds", "0,x"], "command line: seeds.1: expected a whole number, got the text `x`"),
-        (["run", "small.yaml", "--seeds", ""], "command line: seeds: is empty; write at least one"),
+        (["run", "small.yaml", "--seeds", "0,x"], "command line: seeds.1: Input should be a valid integer, "
+         'got `"x"`'),
+        (["run", "small.yaml", "--seeds", ""], "command line: seeds: List should have at least 1 item, not 0"),
         (["run"], "Missing argument 'SUITE'. See: vla-rl-bench run --help"),
         (["run", "small.yaml", "--limit", "0"], None),
         (["run", "small.yaml", "--frobnicate"], None),

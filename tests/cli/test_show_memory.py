@@ -61,7 +61,7 @@ def test_options_are_given_as_a_suite_has_them(catalog: Catalog) -> None:
         ("small", [], "single", "--memory: `small` has no plan. Policies with one: big"),
         ("bg", [], "single", "unknown policy `bg`. Did you mean `big`?"),
         ("big", ["wdth=3"], "single", "command line: wdth: unknown option. Did you mean `width`?"),
-        ("big", ["width=wide"], "single", "command line: width: expected a whole number, got the text `wide`"),
+        ("big", ["width=wide"], "single", 'command line: width: Input should be a valid integer, got `"wide"`'),
         ("big", ["width"], "single", "expected key=value"),
         ("big", [], "deepspeed-zero4", "--strategy: unknown `deepspeed-zero4`. Did you mean `deepspeed-zero"),
     ],

@@ -1,6 +1,15 @@
-"""A suite to bend in tests."""
+"""A suite to change in tests."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import chdir
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vla_rl_bench.catalog import Catalog
+from vla_rl_bench.config.load import load_suite
+from vla_rl_bench.config.schema import Suite
 
 SUITE = """\
 name: small
@@ -32,6 +41,13 @@ arms:
 evaluation: {per_task: 2, sampling: [greedy, {temperature: 1.0}]}
 table: {delta: [[sft-rl, sft]]}
 """
+
+
+def load_suite_text(text: str, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> Suite:
+    """Load a suite from text; errors name the file ``s.yaml``."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        Path("s.yaml").write_text(text, encoding="utf-8")
+        return load_suite("s.yaml", overrides, catalog)
 
 
 def changed(old: str, new: str) -> str:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.suites import SUITE, changed, line_of
+from tests.config.suites import SUITE, changed, line_of, load_suite_text
 from tests.plugins_in_hand import registering, with_builtin
 from vla_rl_bench import entries
 from vla_rl_bench.builtin.tricks.clip_range import ClipRange
 from vla_rl_bench.builtin.tricks.temperature import Temperature
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.load import load_suite, load_suite_text
+from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.overrides import as_dict
-from vla_rl_bench.config.tree import SuiteErrors
+from vla_rl_bench.config.yaml_file import SuiteErrors
 from vla_rl_bench.errors import SuiteError, UserError
 
 CATALOG = with_builtin()
@@ -23,7 +23,7 @@ CATALOG = with_builtin()
 
 def error_of(text: str, catalog: Catalog = CATALOG) -> str:
     with pytest.raises(UserError) as caught:
-        load_suite_text(text, (), catalog, shown="s.yaml")
+        load_suite_text(text, (), catalog)
     return str(caught.value)
 
 
@@ -70,19 +70,20 @@ def test_windows_line_ends_and_a_byte_order_mark_do_not_matter(tmp_path: Path) -
 
 WRONG = [
     ("seeds: [0, 1]", "seed: [0, 1]", "seed:", "seed: unknown key. Did you mean `seeds`?"),
-    ("seeds: [0, 1]", "seeds: []", "seeds:", "seeds: is empty; write at least one"),
+    ("seeds: [0, 1]", "seeds: []", "seeds:", "seeds: List should have at least 1 item, not 0"),
     ("seeds: [0, 1]", "seeds: [1, 1]", "seeds:", "seeds.1: seed `1` is there twice; remove one"),
-    ("seeds: [0, 1]", "seeds: 0", "seeds:", "seeds: expected a list, got `0`"),
-    ("seeds: [0, 1]", "seeds: [-1]", "seeds:", "seeds.0: must be at least 0, got `-1`"),
-    ("seeds: [0, 1]", "", "name: small", "seeds: is missing"),
+    ("seeds: [0, 1]", "seeds: 0", "seeds:", "seeds: Input should be a list, got `0`"),
+    ("seeds: [0, 1]", "seeds: [-1]", "seeds:", "seeds.0: Input should be greater than or equal to 0, got `-1`"),
+    ("seeds: [0, 1]", "", "name: small", "seeds: Field required"),
     ("name: small", "name: Small Suite", "name: S", "name: a name is made of a-z, 0-9, `.`, `_` and `-`, "
-     "got the text `Small Suite`"),
-    ("steps: 10", "steps: ten", "steps:", "arms.sft.sft.steps: expected a whole number, got the text `ten`"),
-    ("steps: 10", "steps: 0", "steps:", "arms.sft.sft.steps: must be above 0, got `0`"),
+     'got `"Small Suite"`'),
+    ("steps: 10", "steps: ten", "steps:", "arms.sft.sft.steps: Input should be a valid integer, got `\"ten\"`"),
+    ("steps: 10", "steps: 0", "steps:", "arms.sft.sft.steps: Input should be greater than 0, got `0`"),
     ("steps: 10", "stepz: 10", "stepz:", "arms.sft.sft.stepz: unknown key. Did you mean `steps`?"),
-    ("group_size: 8", "group_size: 1", "group_size", "arms.sft-rl.rl.group_size: must be at least 2, got `1`"),
+    ("group_size: 8", "group_size: 1", "group_size", "arms.sft-rl.rl.group_size: "
+     "Input should be greater than or equal to 2, got `1`"),
     ("trajectory-mean", "mean", "aggregate", "arms.sft-rl.rl.aggregate: "
-     "expected `trajectory-mean` or `token-mean`, got the text `mean`"),
+     "Input should be 'trajectory-mean' or 'token-mean', got `\"mean\"`"),
     ("value: 1.6", "value: -1", "value:", "arms.sft-rl.rl.tricks.temperature.value: must be above 0, got -1"),
     ("value: 1.6", "valu: 1.6", "valu:", "arms.sft-rl.rl.tricks.temperature.valu: unknown option. "
      "Did you mean `value`?"),
@@ -96,8 +97,8 @@ WRONG = [
     ("objective: clipped", "objective: cliped", "cliped", "arms.sft-rl.rl.objective: "
      "unknown objective `cliped`. Did you mean `clipped`?"),
     ("{name: nano}", "{name: nanoo}", "policy", "policy.name: unknown policy `nanoo`. Did you mean `nano`?"),
-    ("{name: nano}", "{name: nano, chunk: x}", "policy", "policy.chunk: expected a whole number, got the text `x`"),
-    ("{name: nano}", "nano", "policy", "policy: expected keys and values, got the text `nano`"),
+    ("{name: nano}", "{name: nano, chunk: x}", "policy", "policy.chunk: Input should be a valid integer, got `\"x\"`"),
+    ("{name: nano}", "nano", "policy", "policy: Input should be keys and values, got `\"nano\"`"),
     ("{name: tabletop}", "{name: tabeltop}", "environment", "environment.name: unknown environment `tabeltop`. "
      "Did you mean `tabletop`?"),
     ("{name: tabletop}", "{name: tabletop, starts: {held-out: 9-1}}", "environment",
@@ -107,7 +108,7 @@ WRONG = [
     ("{name: tabletop}", "{name: tabletop, starts: {held-out: 7-7}}", "evaluation",
      "evaluation.per_task: asks for 2 held-out starts a task, and there are 1 (7-7); write at most that"),
     ("{name: tabletop}", "{name: tabletop, starts: {training: all}}", "environment",
-     "environment.starts.training: expected first-last, as in `0-29`, got the text `all`"),
+     "environment.starts.training: expected first-last, as in `0-29`, got `\"all\"`"),
     ("[object, goal]", "[object, gaol]", "columns", "columns.1: tabletop has no task suite `gaol`. "
      "Did you mean `goal`?"),
     ("[object, goal]", "[object, goal, goal]", "columns", "columns.2: column `goal` is there twice; remove one"),
@@ -134,11 +135,11 @@ WRONG = [
     ("    demonstrations: {per_task: 1}\n", "", "- name: sft", "arms.sft: has `sft` but no `demonstrations`"),
     ("[[sft-rl, sft]]", "[[sft-rl, stf]]", "delta", "table.delta.0.1: no arm `stf`. Did you mean `sft`?"),
     ("{temperature: 1.0}", "{temperature: -1.0}", "evaluation",
-     "evaluation.sampling.1.temperature: must be above 0, got `-1.0`"),
+     "evaluation.sampling.1.temperature: Input should be greater than 0, got `-1.0`"),
     ("per_task: 2, ", "per_task: 2, table: T=2, ", "evaluation",
      "evaluation.table: `T=2` is not among the samplings; write one of: greedy, T=1"),
     ("table: {", "film: {column: long}\ntable: {", "film", "film.column: no column `long`. Known: goal, object."),
-    ("table: {", "runtime: {jobs: 0}\ntable: {", "runtime", "runtime.jobs: must be above 0 or expected `auto`, "
+    ("table: {", "runtime: {jobs: 0}\ntable: {", "runtime", "runtime.jobs: Input should be greater than 0 or 'auto', "
      "got `0`"),
     ("table: {", "trackers: [{name: wandb}]\ntable: {", "trackers", "trackers.wandb: unknown tracker `wandb`. "
      "None is installed."),
@@ -150,7 +151,7 @@ WRONG = [
     ("seeds: [0, 1]", "seeds: [0, 1]\nseeds: [2]", "seeds: [2]",
      "seeds: is written twice, first at s.yaml:6; remove one"),
     ("      groups: 4", "\t groups: 4", "\t", "a tab; YAML indents with spaces. Replace the tab by spaces"),
-    ("policy: {", "policy:\t{", "policy", "a tab; YAML uses spaces. Replace the tab by spaces"),
+    ("policy: {", "policy:\t{", "policy", "a tab; YAML indents with spaces. Replace the tab by spaces"),
     ("name: small", "name: !!python/object/apply:os.getcwd []", "name", "the tag `!!python/object/apply:os.getcwd` "
      "builds an object; write a plain value, without a tag"),
     ("name: small", "name: &a [*a]", "name", "is nested too deeply, or contains itself"),
@@ -178,7 +179,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(old: str, new: str, pl
         (b"# only a comment\n", "1: is empty; a suite begins with `name:`"),
         (b"- a\n- b\n", "1: expected `key: value` lines at the top, not a list or a single value"),
         (b"just words\n", "1: expected `key: value` lines at the top, not a list or a single value"),
-        (b"name: a\n\x00\x01", "2: this is a binary file; a suite is a YAML text file"),
+        (b"name: a\n\x00\x01", "2: a control character; a suite is a YAML text file"),
         (b"name: a\ntitle: \xff\n", "2: this is not UTF-8; save the file as UTF-8 text"),
         (b"name: a\ntitle: \x07\n", "2: a control character; a suite is a YAML text file"),
         (b"name: a\n---\nname: b\n", "2: a second document begins here; a suite file holds one suite"),
@@ -227,7 +228,7 @@ def test_the_second_of_two_arms_of_one_name_is_the_wrong_one() -> None:
 def test_several_errors_stand_in_the_files_order_and_the_tail_is_counted() -> None:
     text = changed("steps: 10", "steps: x").replace("seeds: [0, 1]", "seeds: []").replace("groups: 4", "groups: x")
     with pytest.raises(SuiteErrors) as caught:
-        load_suite_text(text, (), CATALOG, shown="s.yaml")
+        load_suite_text(text, (), CATALOG)
     assert [error.key for error in caught.value.errors] == ["seeds", "arms.sft.sft.steps", "arms.sft-rl.rl.groups"]
     many = error_of("name: a\n" + "".join(f"k{n}: 1\n" for n in range(9)))
     assert len(many.splitlines()) == 6

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.config.suites import SUITE
+from tests.config.suites import SUITE, load_suite_text
 from tests.plugins_in_hand import with_builtin
-from vla_rl_bench.config.load import load_suite_text
 from vla_rl_bench.config.overrides import as_dict, expand_axis
-from vla_rl_bench.config.yaml import parse_value
+from vla_rl_bench.config.yaml_file import parse_value
 from vla_rl_bench.errors import SuiteError, UserError
 
 CATALOG = with_builtin()

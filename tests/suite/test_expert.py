@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.config.suites import load_suite_text
 from tests.plugins_in_hand import with_builtin
 from tests.testing.counting import Counter, CounterOptions
 from vla_rl_bench.analysis.tables.report import write_report
@@ -16,7 +17,7 @@ from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.cli.main import main
-from vla_rl_bench.config.load import load_suite, load_suite_text
+from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.errors import UserError

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.config.suites import load_suite_text
 from tests.suite.exporting import Plugin
 from vla_rl_bench.builtin import plugin as builtin
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.load import load_suite_text
 from vla_rl_bench.suite.export import export
 from vla_rl_bench.suite.runner import run_suite
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.config.suites import load_suite_text
 from tests.plugins_in_hand import with_builtin
 from tests.testing.counting import Counter, CounterOptions
-from vla_rl_bench.config.load import load_suite_text
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.hookspecs import hookimpl

@@ -86,10 +86,10 @@ def show(
 
 def planned(policy: str, changes: Sequence[str], gpus: int, strategy: str, catalog: Catalog) -> str:
     """A policy's own plan of memory and time.  changes: its options, as ``a.b=c``."""
-    from vla_rl_bench.catalog import make_options
     from vla_rl_bench.config.overrides import apply_overrides
-    from vla_rl_bench.config.tree import COMMAND_LINE, Keys
+    from vla_rl_bench.config.yaml_file import COMMAND_LINE, LocatedDict
     from vla_rl_bench.entries import load
+    from vla_rl_bench.options import make_options
 
     entry = catalog.policy(policy)
     if entry.memory is None:
@@ -98,7 +98,7 @@ def planned(policy: str, changes: Sequence[str], gpus: int, strategy: str, catal
     if strategy not in MEMORY_STRATEGIES:
         raise UserError(f"--strategy: unknown `{strategy}`.{did_you_mean(strategy, MEMORY_STRATEGIES)}")
     catalog.require(entry)
-    tree = Keys(COMMAND_LINE)
+    tree = LocatedDict(COMMAND_LINE)
     apply_overrides(tree, changes)
     given = {key: plain(value) for key, value in tree.items()}
     return str(

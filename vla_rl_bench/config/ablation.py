@@ -18,7 +18,7 @@ from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.load import load_suite, place_in_suite
 from vla_rl_bench.config.overrides import expand_axis, split_override
 from vla_rl_bench.config.schema import AblateConfig, ArmConfig, Suite
-from vla_rl_bench.config.tree import COMMAND_LINE, SuiteErrors
+from vla_rl_bench.config.yaml_file import COMMAND_LINE, SuiteErrors
 from vla_rl_bench.errors import SuiteError
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from vla_rl_bench import plugins
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.options import OptionsError, read_options
 from vla_rl_bench.config.schema import (
     RESERVED,
     ArmConfig,
@@ -20,11 +19,12 @@ from vla_rl_bench.config.schema import (
     Suite,
     other_suite,
 )
-from vla_rl_bench.config.tree import Path
+from vla_rl_bench.config.yaml_file import KeyPath
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.errors import PluginError, did_you_mean
+from vla_rl_bench.options import OptionsError, read_options
 
-Problems = Iterator[tuple[Path, str]]
+Problems = Iterator[tuple[KeyPath, str]]
 
 
 def problems(suite: Suite, catalog: Catalog) -> Problems:
@@ -69,7 +69,7 @@ def _environment(suite: Suite, catalog: Catalog) -> Problems:
     except PluginError:
         return
     for number, column in enumerate(suite.columns):
-        path: Path = ("task_suites", column) if column in suite.task_suites else ("columns", number)
+        path: KeyPath = ("task_suites", column) if column in suite.task_suites else ("columns", number)
         yield from _task_suite(suite.task_suite(column), entry, path)
     yield from _twice([one.name for one in suite.extra_evaluations], ("extra_evaluations",), "evaluation")
     for number, extra in enumerate(suite.extra_evaluations):
@@ -83,7 +83,7 @@ def _environment(suite: Suite, catalog: Catalog) -> Problems:
         yield from _options(entry.options, options, ("extra_evaluations", number, "environment"), extra.environment)
 
 
-def _task_suite(name: str, entry: EnvironmentEntry, path: Path) -> Problems:
+def _task_suite(name: str, entry: EnvironmentEntry, path: KeyPath) -> Problems:
     if name not in entry.suites:
         yield path, f"{entry.name} has no task suite `{name}`.{did_you_mean(name, entry.suites)}"
 
@@ -103,7 +103,7 @@ def too_few_starts(suite: Suite, ranges: Mapping[str, tuple[int, int]], *, extra
         ranges: Inclusive ranges of start indices by split; a split that is not in it is not checked.
         extras: Also check extra evaluations under other environment options or on another task suite.
     """
-    asked: list[tuple[Path, str, int]] = [(("evaluation",), suite.evaluation.starts, suite.evaluation.per_task)]
+    asked: list[tuple[KeyPath, str, int]] = [(("evaluation",), suite.evaluation.starts, suite.evaluation.per_task)]
     for number, extra in enumerate(suite.extra_evaluations):
         if extras or not (extra.environment or extra.suite):
             asked.append((("extra_evaluations", number), extra.starts, extra.per_task))
@@ -184,7 +184,7 @@ def _expert(suite: Suite, catalog: Catalog) -> Problems:
             if getattr(arm, block) is not None:
                 what = f"policy `{name}` is the environment's expert and is not trained; remove `{block}`"
                 yield ("arms", number, block), what
-    evaluations: list[tuple[Path, EvaluationConfig]] = [(("evaluation",), suite.evaluation)]
+    evaluations: list[tuple[KeyPath, EvaluationConfig]] = [(("evaluation",), suite.evaluation)]
     evaluations += [(("extra_evaluations", number), extra) for number, extra in enumerate(suite.extra_evaluations)]
     for path, evaluation in evaluations:
         for number, sampling in enumerate(evaluation.sampling):
@@ -196,7 +196,7 @@ def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:
     """`from` names an arm above, so that there is no circle."""
     if arm.from_ is None or arm.from_ in names[:number]:
         return
-    path: Path = ("arms", number, "from")
+    path: KeyPath = ("arms", number, "from")
     if arm.from_ == arm.name:
         yield path, "an arm cannot start from itself"
     elif arm.from_ in names:
@@ -205,7 +205,7 @@ def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:
         yield path, f"no arm `{arm.from_}`.{did_you_mean(arm.from_, names[:number])}"
 
 
-def _rl(rl: RlConfig, path: Path, catalog: Catalog) -> Problems:
+def _rl(rl: RlConfig, path: KeyPath, catalog: Catalog) -> Problems:
     yield from _found(catalog, "advantages", rl.advantage, (*path, "advantage"))
     yield from _found(catalog, "objectives", rl.objective, (*path, "objective"))
     batch = rl.groups * rl.group_size
@@ -221,7 +221,7 @@ def _rl(rl: RlConfig, path: Path, catalog: Catalog) -> Problems:
     yield from _owners(rl, path, catalog)
 
 
-def _owners(rl: RlConfig, path: Path, catalog: Catalog) -> Problems:
+def _owners(rl: RlConfig, path: KeyPath, catalog: Catalog) -> Problems:
     """Two tricks may not answer the same value hook."""
     known = set(catalog.names("tricks"))
     owned: list[tuple[int, str, list[str]]] = []
@@ -247,14 +247,14 @@ def _table(suite: Suite) -> Problems:
 # -- the pieces
 
 
-def _found(catalog: Catalog, kind: str, name: str, path: Path) -> Problems:
+def _found(catalog: Catalog, kind: str, name: str, path: KeyPath) -> Problems:
     try:
         catalog.find(kind, name)
     except PluginError as error:
         yield path, str(error)
 
 
-def _plugin(catalog: Catalog, kind: str, named: Named, path: Path, attribute: str) -> Problems:
+def _plugin(catalog: Catalog, kind: str, named: Named, path: KeyPath, attribute: str) -> Problems:
     """It exists, and its options fit.  attribute: the entry's field that holds the options' dataclass."""
     try:
         entry = catalog.find(kind, named.name).entry
@@ -264,7 +264,7 @@ def _plugin(catalog: Catalog, kind: str, named: Named, path: Path, attribute: st
     yield from _options(getattr(entry, attribute), named.options, path, named.options)
 
 
-def _options(options: type, given: dict[str, Any], path: Path, here: Iterable[str]) -> Problems:
+def _options(options: type, given: dict[str, Any], path: KeyPath, here: Iterable[str]) -> Problems:
     """here: the keys that are written at this path; a problem of another key is shown at the path itself."""
     try:
         read_options(options, given)
@@ -277,12 +277,12 @@ def _options(options: type, given: dict[str, Any], path: Path, here: Iterable[st
                 yield path, f"{key}: {what}"
 
 
-def _known(name: str, known: Sequence[str], path: Path, what: str) -> Problems:
+def _known(name: str, known: Sequence[str], path: KeyPath, what: str) -> Problems:
     if name not in known:
         yield path, f"no {what} `{name}`.{did_you_mean(name, known)}"
 
 
-def _twice(values: Sequence[object], path: Path, what: str) -> Problems:
+def _twice(values: Sequence[object], path: KeyPath, what: str) -> Problems:
     for number, value in enumerate(values):
         if value in values[:number]:
             yield (*path, number), f"{what} `{value}` is there twice; remove one"

@@ -1,53 +1,52 @@
 """``a.b=c`` on the command line, ablation axes, and a suite as plain data.
 
-List items go by their ``name``: ``arms.sft.sft.steps=10``.  What begins with ``demonstrations``, ``sft`` or ``rl``
-means every arm that has that block; ``tricks.NAME...`` means that trick of every arm with `rl`.
+List items are named by their ``name``: ``arms.sft.sft.steps=10``.  A path that begins with ``demonstrations``, ``sft``
+or ``rl`` means every arm that has that block; ``tricks.NAME...`` means that trick of every arm with `rl`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.config.tree import COMMAND_LINE, Items, Keys, copied, placed
-from vla_rl_bench.config.yaml import parse_value
+from vla_rl_bench.config.yaml_file import COMMAND_LINE, LocatedDict, LocatedList, parse_value
 from vla_rl_bench.errors import SuiteError, did_you_mean
 
 BLOCKS = ("demonstrations", "sft", "rl")
 _SHORTHANDS = (*BLOCKS, "tricks")
-_PIECES = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[\[\]{}(),]""")  # a quoted text whole, a bracket, a comma
+_TOKENS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[\[\]{}(),]""")  # a quoted text whole, a bracket, a comma
 
 
 def as_dict(suite: Suite) -> dict[str, Any]:
-    """The resolved suite as plain data, keys as in a suite file."""
+    """Return the resolved suite as plain data, keys as in a suite file."""
     return suite.model_dump(mode="json", by_alias=True)
 
 
 def expand_axis(axis: str) -> list[tuple[str, str]]:
-    """``tricks.temperature.value=1.0,1.6`` -> (label, override) for each value.
+    """Return (label, override) for each value of ``tricks.temperature.value=1.0,1.6``.
 
     The label leaves out ``tricks.``: ``temperature.value=1.0``.
     """
     path, values = split_override(axis)
-    found = []
+    settings = []
     for value in _split_commas(values):
         if not value:
             raise SuiteError(COMMAND_LINE, path, f"an empty value in `{axis}`; write values as in {path}=1.0,1.6")
-        found.append((f"{path.removeprefix('tricks.')}={value}", f"{path}={value}"))
-    return found
+        settings.append((f"{path.removeprefix('tricks.')}={value}", f"{path}={value}"))
+    return settings
 
 
 def _split_commas(text: str) -> list[str]:
     """Split at commas that no bracket or quote encloses."""
     parts, depth, start = [], 0, 0
-    for found in _PIECES.finditer(text):
-        piece = found[0]
-        depth += (piece in "[{(") - (piece in "]})")
-        if piece == "," and depth == 0:
-            parts.append(text[start : found.start()])
-            start = found.end()
+    for token in _TOKENS.finditer(text):
+        depth += (token[0] in "[{(") - (token[0] in "]})")
+        if token[0] == "," and depth == 0:
+            parts.append(text[start : token.start()])
+            start = token.end()
     return [part.strip() for part in (*parts, text[start:])]
 
 
@@ -60,40 +59,40 @@ def split_override(override: str) -> tuple[str, str]:
     return path, value.strip()
 
 
-def apply_overrides(tree: Keys, overrides: Sequence[str]) -> None:
-    """Change the tree in place, in the order written.  Keys that the schema does not know are found later, by it."""
+def apply_overrides(tree: LocatedDict, overrides: Sequence[str]) -> None:
+    """Change a suite's data in place, in order.  The schema reports unknown keys later."""
     for override in overrides:
         path, text = split_override(override)
         try:
-            value = placed(parse_value(text), COMMAND_LINE)
+            value = parse_value(text)
         except SuiteError as error:
             raise SuiteError(COMMAND_LINE, path, error.what) from None
         _set_everywhere(tree, path, value)
 
 
-def _set_everywhere(tree: Keys, path: str, value: Any) -> None:
-    """Where the path means several arms, it must fit at least one of them."""
-    refused: SuiteError | None = None
+def _set_everywhere(tree: LocatedDict, path: str, value: Any) -> None:
+    """Set a value; a path that means several arms must fit at least one of them."""
+    first_error: SuiteError | None = None
     fitted = False
     for start, words in _starts(tree, path):
         try:
-            _set(start, words, path, copied(value))
+            _set(start, words, path, deepcopy(value))
             fitted = True
         except SuiteError as error:
-            refused = refused or error
+            first_error = first_error or error
     if not fitted:
-        raise refused or SuiteError(COMMAND_LINE, path, _no_arm(tree, path))
+        raise first_error or SuiteError(COMMAND_LINE, path, _no_arm(tree, path))
 
 
-def _starts(tree: Keys, path: str) -> Iterator[tuple[Keys, list[str]]]:
-    """Where a path begins, and what of it is left: the root, or a block of each arm for a shorthand."""
+def _starts(tree: LocatedDict, path: str) -> Iterator[tuple[LocatedDict, list[str]]]:
+    """Yield the data in which a path begins and its words there: the root, or a block of each arm for a shorthand."""
     words = path.split(".")
     if words[0] not in _SHORTHANDS or words[0] in tree:
         yield tree, words
         return
     block = "rl" if words[0] == "tricks" else words[0]
     for arm in _arms(tree):
-        if not isinstance(arm.get(block), Keys):
+        if not isinstance(arm.get(block), LocatedDict):
             continue
         if words[0] == "tricks":
             yield arm[block], words
@@ -103,23 +102,23 @@ def _starts(tree: Keys, path: str) -> Iterator[tuple[Keys, list[str]]]:
             yield arm[block], words[1:]
 
 
-def _arms(tree: Keys) -> list[Keys]:
+def _arms(tree: LocatedDict) -> list[LocatedDict]:
     arms = tree.get("arms")
-    return [arm for arm in arms if isinstance(arm, Keys)] if isinstance(arms, Items) else []
+    return [arm for arm in arms if isinstance(arm, LocatedDict)] if isinstance(arms, LocatedList) else []
 
 
-def _no_arm(tree: Keys, path: str) -> str:
+def _no_arm(tree: LocatedDict, path: str) -> str:
     block = path.split(".")[0]
     block = "rl" if block == "tricks" else block
     return f"no arm has `{block}`. Arms: {', '.join(str(arm.get('name')) for arm in _arms(tree)) or 'none'}."
 
 
 def _set(node: Any, words: list[str], path: str, value: Any) -> None:
-    """Walk to the last word, making mappings on the way that were not written, and set it."""
-    if isinstance(node, Items):
+    """Walk to the last word, add mappings that were not written, and set the value."""
+    if isinstance(node, LocatedList):
         _set_in_items(node, words, path, value)
         return
-    if not isinstance(node, Keys):
+    if not isinstance(node, LocatedDict):
         raise SuiteError(COMMAND_LINE, path, f"there is nothing below `{_before(path, words)}`; it is a single value")
     key, rest = _longest(node, words)
     if not rest:
@@ -127,13 +126,13 @@ def _set(node: Any, words: list[str], path: str, value: Any) -> None:
         return
     if node.get(key) is None:
         if rest[0] == "name" or key != "tricks":
-            node.put(key, Keys(COMMAND_LINE), COMMAND_LINE)
+            node.put(key, LocatedDict(COMMAND_LINE), COMMAND_LINE)
         else:
             raise SuiteError(COMMAND_LINE, path, f"there is no trick `{'.'.join(rest)}`; this arm has none")
     _set(node[key], rest, path, value)
 
 
-def _set_in_items(items: Items, words: list[str], path: str, value: Any) -> None:
+def _set_in_items(items: LocatedList, words: list[str], path: str, value: Any) -> None:
     index, rest = _item(items, words)
     if index is None:
         hint = did_you_mean(words[0], items.names()) or " Set the whole list instead."
@@ -142,25 +141,25 @@ def _set_in_items(items: Items, words: list[str], path: str, value: Any) -> None
         _set(items[index], rest, path, value)
     elif _is_switch(value):
         if not _on(value):
-            items.drop(index)
-    elif isinstance(value, Keys):
+            items.remove_at(index)
+    elif isinstance(value, LocatedDict):
         value.put("name", items[index]["name"], COMMAND_LINE)
-        items[index], items.places[index] = value, COMMAND_LINE
+        items[index], items.locations[index] = value, COMMAND_LINE
     else:
         raise SuiteError(COMMAND_LINE, path, f"write {path}.KEY=VALUE, or {path}=off to leave it out")
 
 
-def _item(items: Items, words: list[str]) -> tuple[int | None, list[str]]:
-    """The item that the first words name (a name may hold dots), and the words after it."""
+def _item(items: LocatedList, words: list[str]) -> tuple[int | None, list[str]]:
+    """Return the index of the item that the first words name (a name may have dots), and the words after it."""
     for length in range(len(words), 0, -1):
-        index = items.named(".".join(words[:length]))
+        index = items.index_of(".".join(words[:length]))
         if index is not None:
             return index, words[length:]
     return None, words
 
 
 def _longest(keys: Mapping[str, Any], words: list[str]) -> tuple[str, list[str]]:
-    """The key that the first words name (a key may hold dots), and the words after it."""
+    """Return the key that the first words name (a key may have dots), and the words after it."""
     for length in range(len(words), 1, -1):
         key = ".".join(words[:length])
         if key in keys:

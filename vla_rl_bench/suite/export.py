@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from vla_rl_bench import entries, seeding
-from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.options import make_options
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import open_pool
 from vla_rl_bench.types import EnvironmentSpec

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vla_rl_bench import entries
-from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.conventions import Expectation, differences
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.options import make_options
 from vla_rl_bench.rollout.pool import open_pool
 from vla_rl_bench.suite.workshop import check_starts
 from vla_rl_bench.types import EnvironmentSpec

@@ -8,11 +8,12 @@ from itertools import groupby
 from typing import Any
 
 from vla_rl_bench import entries
-from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import Named, Suite
 from vla_rl_bench.engine.distributed import rank_and_world_size
 from vla_rl_bench.entries import CheckResult
 from vla_rl_bench.errors import MissingRequirement
+from vla_rl_bench.options import make_options
 from vla_rl_bench.rollout import interpreters
 
 

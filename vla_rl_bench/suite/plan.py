@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import ArmConfig, DemonstrationsConfig, Named, RlConfig, Suite
+from vla_rl_bench.options import make_options
 
 HASH_LENGTH = 10
 # change memory, time, disk use, what is checked or the pictures, not the policy

@@ -11,17 +11,18 @@ from typing import Any
 from torch import Tensor
 
 from vla_rl_bench import entries, events, seeding
-from vla_rl_bench.catalog import Catalog, make_options
+from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.checks import too_few_starts
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import MAIN, UNSEEN, CurveConfig, RlConfig, SftConfig, Suite, sampling_name
-from vla_rl_bench.config.tree import placed, raise_all
+from vla_rl_bench.config.yaml_file import raise_errors
 from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
 from vla_rl_bench.engine.distributed import ranks_of
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Event, RunHooks
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Strategy, TokenPolicy
+from vla_rl_bench.options import make_options
 from vla_rl_bench.records.provenance import environment_summary, versions
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
@@ -406,4 +407,4 @@ def check_starts(suite: Suite, contract: EnvironmentSpec) -> None:
     Extra evaluations with environment options or a task suite of their own are checked when they begin.
     """
     ranges = {split: (first, stop - 1) for split, (first, stop) in splits(suite, contract).items()}
-    raise_all(placed(as_dict(suite), suite.name), too_few_starts(suite, ranges, extras=False))
+    raise_errors(as_dict(suite), too_few_starts(suite, ranges, extras=False), location=suite.name)

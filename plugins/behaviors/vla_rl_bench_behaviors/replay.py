@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vla_rl_bench.catalog import discover, make_options
+from vla_rl_bench.catalog import discover
 from vla_rl_bench.files import Record
+from vla_rl_bench.options import make_options
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import ImageArray

@@ -17,8 +17,9 @@ import torch
 from plugins.openvla_oft.tests import around
 from vla_rl_bench import entries
 from vla_rl_bench.analysis.outputs import run
-from vla_rl_bench.catalog import discover, make_options
+from vla_rl_bench.catalog import discover
 from vla_rl_bench.engine import checkpoint
+from vla_rl_bench.options import make_options
 from vla_rl_bench.suite.export import export
 from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import make

@@ -29,8 +29,9 @@ from tests.benchmarks.peers.sides import interleaved
 from tests.benchmarks.support.equivalence import Different
 from tests.benchmarks.workloads.libero_episode import CHUNK, PIXELS, START, actions
 from vla_rl_bench import entries
-from vla_rl_bench.catalog import discover, make_options
+from vla_rl_bench.catalog import discover
 from vla_rl_bench.entries import EnvironmentEntry
+from vla_rl_bench.options import make_options
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import FloatArray
 from vla_rl_bench_libero.gl import choose_backend

@@ -12,12 +12,12 @@ from tests.benchmarks.support.equivalence import same_trajectories
 from tests.benchmarks.support.pairs import Pair
 from tests.benchmarks.support.random_length_env import RandomLengthOptions
 from tests.benchmarks.support.update_workload import TEMPERATURE, UpdateWorkload
-from vla_rl_bench.catalog import make_options
 from vla_rl_bench.engine.collect import collect, training_start
 from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import TokenPolicy, Trainer
+from vla_rl_bench.options import make_options
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.rollout.scheduler import Episode

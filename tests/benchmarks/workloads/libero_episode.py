@@ -13,9 +13,9 @@ from tests.benchmarks.published_schedules import fresh
 from tests.benchmarks.support.equivalence import Different
 from tests.benchmarks.support.pairs import Pair
 from vla_rl_bench import entries, seeding
-from vla_rl_bench.catalog import make_options
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import Environment
+from vla_rl_bench.options import make_options
 from vla_rl_bench.types import FloatArray, Start
 
 STEPS, CHUNK, PIXELS = 104, 8, 256
