@@ -8,7 +8,7 @@ from typing import Any
 from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, run_ids, write_run
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.records.store import write_json
+from vla_rl_bench.files import write_json
 
 STARTS = range(10, 15)
 ENVIRONMENT = {"tasks": [{"name": "red", "instruction": "put red & blue <away>", "step_limit": 9}, {"name": "second"}]}
