@@ -74,6 +74,10 @@ def test_hook_register_tricks() -> None:
     check_catalog_hook("tricks", "register_tricks", entries.TrickEntry("hot", "hotter", Hot))
 
 
+def test_hook_register_algorithms() -> None:
+    check_catalog_hook("algorithms", "register_algorithms", entries.AlgorithmEntry("mine", "a loop", "mine:train"))
+
+
 def test_hook_register_advantages() -> None:
     check_catalog_hook("advantages", "register_advantages", entries.AdvantageEntry("rloo", "others", "rl:rloo"))
 

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "environments": "register_environments",
     "policies": "register_policies",
     "tricks": "register_tricks",
+    "algorithms": "register_algorithms",
     "advantages": "register_advantages",
     "objectives": "register_objectives",
     "strategies": "register_strategies",
@@ -73,6 +74,9 @@ class Catalog:
 
     def trick(self, name: str) -> entries.TrickEntry:
         return cast("entries.TrickEntry", self.find("tricks", name).entry)
+
+    def algorithm(self, name: str) -> entries.AlgorithmEntry:
+        return cast("entries.AlgorithmEntry", self.find("algorithms", name).entry)
 
     def advantage(self, name: str) -> entries.AdvantageEntry:
         return cast("entries.AdvantageEntry", self.find("advantages", name).entry)

@@ -142,6 +142,18 @@ class TrickEntry:
 
 
 @dataclass(frozen=True)
+class AlgorithmEntry:
+    """`train` refers to ``train(training: vla_rl_bench.engine.training.Training) -> None``.
+
+    It trains the policy in place and resumes from the run's last checkpoint; `vla_rl_bench.engine.grpo` is the model.
+    """
+
+    name: str
+    summary: str
+    train: str
+
+
+@dataclass(frozen=True)
 class AdvantageEntry:
     """`function` refers to ``f(returns: Float[groups, rollouts]) -> Float[groups, rollouts]`` (torch tensors)."""
 

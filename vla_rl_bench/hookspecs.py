@@ -42,6 +42,11 @@ class CatalogHooks:
         raise NotImplementedError
 
     @hookspec
+    def register_algorithms(self) -> Iterable[entries.AlgorithmEntry]:
+        """RL algorithms for ``rl.algorithm``: the training loop itself."""
+        raise NotImplementedError
+
+    @hookspec
     def register_advantages(self) -> Iterable[entries.AdvantageEntry]:
         """Advantage estimators for ``rl.advantage``."""
         raise NotImplementedError

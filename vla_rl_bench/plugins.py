@@ -24,6 +24,7 @@ RECORDS: Mapping[str, type] = {
     "register_environments": entries.EnvironmentEntry,
     "register_policies": entries.PolicyEntry,
     "register_tricks": entries.TrickEntry,
+    "register_algorithms": entries.AlgorithmEntry,
     "register_advantages": entries.AdvantageEntry,
     "register_objectives": entries.ObjectiveEntry,
     "register_strategies": entries.StrategyEntry,

@@ -28,6 +28,7 @@ from tests.benchmarks.workloads.rollout import WORKERS, products_taking
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.engine import grpo
+from vla_rl_bench.engine.training import GrpoState, Training
 from vla_rl_bench.rollout.pool import open_pool
 from vla_rl_bench.suite.job import RunJob
 from vla_rl_bench.suite.plan import plan
@@ -66,7 +67,7 @@ def resident_bytes() -> int:
     return pages * 4096
 
 
-def open_training(folder: Path, overrides: Sequence[str]) -> tuple[RunSession, grpo.Training]:
+def open_training(folder: Path, overrides: Sequence[str]) -> tuple[RunSession, Training]:
     """The quickstart's RL from its pre-trained weights, in a folder of its own."""
     torch.set_num_threads(1)
     catalog = discover()
@@ -91,7 +92,8 @@ def cpu_by_groups(groups: Sequence[int], rounds: int) -> dict[str, Any]:
         for number in range(rounds + 1):
             for size in groups:
                 started = time.process_time()
-                grpo.iterate(replace(training, config=training.config.model_copy(update={"groups": size})), 1)
+                resized = replace(training, config=training.config.model_copy(update={"groups": size}))
+                grpo.iterate(resized, GrpoState(), 1)
                 if number:  # the first round warms up
                     found[size].append(time.process_time() - started)
         workshop.close()

@@ -61,11 +61,11 @@ def _rolled_out(catalog: Catalog, pool: Pool, groups: int) -> dict[str, Any]:
         ]
     )
     watch = IterationTimer(pool)
-    watch.read()
-    played = [trajectory for _, trajectory in roll_out(pool, actor, lambda: next(todo, None), keep=True)]
-    watch.read()
-    watch.read()  # there is no update
-    spent = watch.spent(actor, sum(len(one.steps) for one in played))
+    with watch.measure("rollout"):
+        played = [trajectory for _, trajectory in roll_out(pool, actor, lambda: next(todo, None), keep=True)]
+    with watch.measure("update"):
+        pass  # there is no update
+    spent = watch.metrics(actor, sum(len(one.steps) for one in played))
     kept = ("utilisation", "chunks_per_second", "cores", "seconds", "cpu_seconds")
     return {"episodes": len(played), **{name: spent[name] for name in kept}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,17 @@ from hypothesis import strategies as st
 from tests.rollout.conftest import TABLETOP
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
-from vla_rl_bench.engine.collect import GroupSampler, RolloutBatch, collect, training_start
+from vla_rl_bench.engine.collect import GroupRequest, GroupSampler, RolloutBatch, collect
 from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.hooks import RunHooks
+from vla_rl_bench.engine.training import TrainingStarts
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
 from vla_rl_bench.rollout.scheduler import Episode
 from vla_rl_bench.types import Group, Observation, Start, Trajectory
+
+STARTS = TrainingStarts((0, 1, 2, 3), (10_000, 20_000), 0)
 
 
 class EvenOnly:
@@ -30,6 +32,11 @@ class EvenOnly:
     @hookimpl
     def keep_group(self, group: Group) -> bool:
         return group.index % 2 == 0
+
+
+def sampler(keep: Callable[[Group], bool], target: int, limit: int, acceptance: float = 1.0) -> GroupSampler:
+    request = GroupRequest(lambda group: Start(0, group), ("k",), target, limit, 2)
+    return GroupSampler(request, keep, range(limit), target, acceptance)
 
 
 def gather(
@@ -42,29 +49,16 @@ def gather(
     on_group_end: Callable[[Group], object] = lambda group: None,
 ) -> RolloutBatch:
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), slots))
-    pool.forward_rows = 1  # type: ignore[assignment]
-    start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
-    key = ("rollout", 0, 1)
-    return collect(
-        pool,
-        Actor(policy, 1.6),
-        RunHooks(tricks),
-        start_of,
-        SingleProcess(),
-        key=key,
-        wanted=wanted,
-        most=most,
-        size=2,
-        acceptance=acceptance,
-        on_group_end=on_group_end,
-    )
+    pool.forward_rows, pool.in_process = 1, False  # type: ignore[assignment]
+    request = GroupRequest(STARTS.of_iteration(1), ("rollout", 0, 1), wanted, most, 2, acceptance)
+    return collect(pool, Actor(policy, 1.6), request, RunHooks(tricks), SingleProcess(), on_group_end)
 
 
 @pytest.mark.parametrize("slots", [1, 3, 8])
 def test_slots_do_not_change_the_batch(policy: Any, slots: int) -> None:
     found = gather(policy, slots, [EvenOnly()], wanted=3, most=12)
     assert [group.index for group in found.groups] == [0, 2, 4]
-    assert found.drawn == 5
+    assert found.sampled_groups == 5
     assert found.trajectories == 10
     reference = gather(policy, 2, [EvenOnly()], wanted=3, most=12)
     for one, other in zip(found.groups, reference.groups, strict=True):
@@ -75,13 +69,13 @@ def test_slots_do_not_change_the_batch(policy: Any, slots: int) -> None:
 
 def test_the_limit_ends_the_drawing(policy: Any) -> None:
     found = gather(policy, 4, [EvenOnly()], wanted=4, most=5)
-    assert found.drawn == 5
+    assert found.sampled_groups == 5
     assert [group.index for group in found.groups] == [0, 2, 4]
 
 
 def test_without_tricks_everything_is_kept(policy: Any) -> None:
     found = gather(policy, 4, [], wanted=3, most=3)
-    assert [group.index for group in found.groups] == [0, 1, 2] and found.drawn == 3
+    assert [group.index for group in found.groups] == [0, 1, 2] and found.sampled_groups == 3
 
 
 def test_a_group_shares_its_start_and_differs_in_its_rollouts(policy: Any) -> None:
@@ -93,7 +87,7 @@ def test_a_group_shares_its_start_and_differs_in_its_rollouts(policy: Any) -> No
 
 
 def test_starts_go_round_the_tasks() -> None:
-    starts = [training_start((3, 6, 8), (0, 30), 5, 2, group) for group in range(9)]
+    starts = [TrainingStarts((3, 6, 8), (0, 30), 5).start(2, group) for group in range(9)]
     assert all(sorted(one.task for one in starts[lap : lap + 3]) == [3, 6, 8] for lap in (0, 3, 6))
     assert all(0 <= one.index < 30 for one in starts)
 
@@ -102,7 +96,7 @@ def test_starts_go_round_the_tasks() -> None:
 @given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(1, 8), st.integers(1, 30), st.randoms())
 def test_any_order_of_ending_gives_the_same_batch(keep: list[bool], wanted: int, most: int, random: Any) -> None:
     """Episodes end in any order; the batch is the shortest prefix of the launch order with `wanted` kept groups."""
-    draw = GroupSampler(lambda group: Start(0, group), ("k",), lambda group: keep[group.index], wanted, range(most), 2)
+    draw = sampler(lambda group: keep[group.index], wanted, most)
     playing: list[Episode] = []
     while True:
         while (episode := draw.next_episode()) is not None:
@@ -110,10 +104,10 @@ def test_any_order_of_ending_gives_the_same_batch(keep: list[bool], wanted: int,
         if not playing:
             break
         ended = playing.pop(random.randrange(len(playing)))
-        draw.take(ended, _outcome(ended))
+        draw.add_trajectory(ended, _outcome(ended))
     kept = [group for group in range(most) if keep[group]][:wanted]
-    assert sorted(draw.kept) == kept
-    assert draw.launched == (kept[-1] + 1 if len(kept) == wanted else most)
+    assert sorted(draw.kept_groups) == kept
+    assert draw.sampled_groups == (kept[-1] + 1 if len(kept) == wanted else most)
 
 
 @settings(max_examples=300)
@@ -133,7 +127,7 @@ def test_over_provision_gives_the_same_batch(
     found, played, begun = _drawn(keep, wanted, most, acceptance, slots, random)
     plain, *_ = _drawn(keep, wanted, most, 1.0, 1, random)
     assert [group.index for group in found.groups] == [group.index for group in plain.groups]
-    for name in ("drawn", "trajectories", "steps", "chunks", "successes"):
+    for name in ("sampled_groups", "trajectories", "steps", "chunks", "successes"):
         assert getattr(found, name) == getattr(plain, name)
     assert plain.wasted_chunks == 0 and plain.surplus == ()
     assert begun <= most
@@ -145,35 +139,34 @@ def _drawn(
     keep: list[bool], wanted: int, most: int, acceptance: float, slots: int, random: Any
 ) -> tuple[RolloutBatch, int, int]:
     """-> the batch, the chunks played and the groups begun, on `slots` slots whose episodes last as chance has it."""
-    draw = GroupSampler(
-        lambda n: Start(0, n), ("k",), lambda group: keep[group.index], wanted, range(most), 2, acceptance
-    )
+    draw = sampler(lambda group: keep[group.index], wanted, most, acceptance)
     playing: list[Episode] = []
     played = 0
     while True:
         while len(playing) < slots and (episode := draw.next_episode()) is not None:
             playing.append(episode)
         if not playing:
-            return draw.outcome(), played, draw.begun
+            return draw.batch(), played, draw.started
         ended = playing.pop(random.randrange(len(playing)))
-        chunks = 3 + ended.start.index % 4 if draw.needed(ended) else random.randrange(3)
+        complete = draw.needed(ended)
+        chunks = 3 + ended.start.index % 4 if complete else random.randrange(3)
         played += chunks
-        draw.take(ended, _outcome(ended, chunks))
+        draw.add_trajectory(ended, _outcome(ended, chunks, complete))
 
 
 def test_a_low_acceptance_keeps_slots_busy() -> None:
     """With half of the groups expected to go, twice as many are begun; what was not needed is forgotten or wasted."""
-    draw = GroupSampler(lambda n: Start(0, n), ("k",), lambda group: True, 2, range(9), 2, 0.5)
+    draw = sampler(lambda group: True, 2, 9, 0.5)
     begun = list(iter(draw.next_episode, None))
     assert [episode.start.index for episode in begun] == [0, 0, 1, 1, 2, 2, 3, 3]
     for episode in (*begun[:2], *begun[4:6], begun[6]):  # groups 0 and 2 are whole, 3 is not: 1 may still be kept
-        draw.take(episode, _outcome(episode, 5))
-    assert draw.last == 2 and draw.needed(begun[2]) and not draw.needed(begun[7])
+        draw.add_trajectory(episode, _outcome(episode, 5))
+    assert draw.last_needed_group == 2 and draw.needed(begun[2]) and not draw.needed(begun[7])
     for episode in begun[2:4]:
-        draw.take(episode, _outcome(episode, 5))
-    draw.take(begun[7], _outcome(begun[7], 1))
-    found = draw.outcome()
-    assert [group.index for group in found.groups] == [0, 1] and found.drawn == 2
+        draw.add_trajectory(episode, _outcome(episode, 5))
+    draw.add_trajectory(begun[7], _outcome(begun[7], 1, complete=False))
+    found = draw.batch()
+    assert [group.index for group in found.groups] == [0, 1] and found.sampled_groups == 2
     assert [group.index for group in found.surplus] == [2]
     assert (found.chunks, found.wasted_chunks) == (20, 10 + 5 + 1)
 
@@ -186,16 +179,16 @@ def test_groups_that_end_belong_to_the_batch_if_their_index_is_below_drawn(
     ended: list[Group] = []
     batch = gather(policy, slots, [EvenOnly()], 3, 12, acceptance, ended.append)
     indices = sorted(group.index for group in ended)
-    assert indices[: batch.drawn] == list(range(5))
-    assert sum(group.successes for group in ended if group.index < batch.drawn) == batch.successes
-    assert (len(indices) > batch.drawn) == (acceptance < 1)
+    assert indices[: batch.sampled_groups] == list(range(5))
+    assert sum(group.successes for group in ended if group.index < batch.sampled_groups) == batch.successes
+    assert (len(indices) > batch.sampled_groups) == (acceptance < 1)
 
 
 def test_over_provision_on_real_slots_gives_the_same_batch(policy: Any) -> None:
     plain = gather(policy, 3, [EvenOnly()], wanted=3, most=12)
     more = gather(policy, 8, [EvenOnly()], wanted=3, most=12, acceptance=0.4)
     assert [group.index for group in more.groups] == [group.index for group in plain.groups] == [0, 2, 4]
-    assert (more.drawn, more.chunks, more.successes) == (plain.drawn, plain.chunks, plain.successes)
+    assert (more.sampled_groups, more.chunks, more.successes) == (plain.sampled_groups, plain.chunks, plain.successes)
     assert plain.wasted_chunks == 0 < more.wasted_chunks
     for one, other in zip(more.groups, plain.groups, strict=True):
         for mine, theirs in zip(one.trajectories, other.trajectories, strict=True):
@@ -205,19 +198,18 @@ def test_over_provision_on_real_slots_gives_the_same_batch(policy: Any) -> None:
 def test_where_forwards_share_rows_nothing_is_launched_in_vain(policy: Any) -> None:
     """In process a row's neighbours are settled by which episodes play; one more would change bits."""
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), 16))
-    start_of = partial(training_start, (0, 1), (10_000, 20_000), 0, 1)
-    found = collect(
-        pool, Actor(policy, 1.6), RunHooks([EvenOnly()]), start_of, SingleProcess(), key=("k",), wanted=2, most=9,
-        size=2, acceptance=0.1,
-    )  # fmt: skip
-    assert found.wasted_chunks == 0 and found.drawn == 3
+    request = GroupRequest(STARTS.of_iteration(1), ("k",), 2, 9, 2, 0.1)
+    found = collect(pool, Actor(policy, 1.6), request, RunHooks([EvenOnly()]), SingleProcess())
+    assert found.wasted_chunks == 0 and found.sampled_groups == 3
 
 
-def _outcome(episode: Episode, chunks: int = 0) -> Trajectory:
+def _outcome(episode: Episode, chunks: int = 0, complete: bool = True) -> Trajectory:
     nothing = Observation({}, np.zeros((0, 0), np.float32))
     empty = np.zeros((0, 0), np.float32)
     steps = np.ones(chunks, np.int64)
-    return Trajectory(episode.start, episode.rollout, nothing, empty.astype(np.int16), empty, steps, False)
+    return Trajectory(
+        episode.start, episode.rollout, nothing, empty.astype(np.int16), empty, steps, False, (), complete
+    )
 
 
 def test_over_provision_with_worker_processes_gives_the_same_batch(policy: Any) -> None:
@@ -225,15 +217,12 @@ def test_over_provision_with_worker_processes_gives_the_same_batch(policy: Any) 
     plain = gather(policy, 1, [EvenOnly()], wanted=2, most=8)
     pool = ProcessPool(TABLETOP, "object", TabletopOptions(), 3)
     try:
-        start_of = partial(training_start, (0, 1, 2, 3), (10_000, 20_000), 0, 1)
-        limits = {"wanted": 2, "most": 8, "size": 2, "acceptance": 0.3}
-        more = collect(
-            pool, Actor(policy, 1.6), RunHooks([EvenOnly()]), start_of, SingleProcess(), key=("rollout", 0, 1), **limits
-        )
+        request = GroupRequest(STARTS.of_iteration(1), ("rollout", 0, 1), 2, 8, 2, 0.3)
+        more = collect(pool, Actor(policy, 1.6), request, RunHooks([EvenOnly()]), SingleProcess())
     finally:
         pool.close()
     assert [group.index for group in more.groups] == [group.index for group in plain.groups] == [0, 2]
-    assert (more.drawn, more.chunks) == (plain.drawn, plain.chunks)
+    assert (more.sampled_groups, more.chunks) == (plain.sampled_groups, plain.chunks)
     for one, other in zip(more.groups, plain.groups, strict=True):
         for mine, theirs in zip(one.trajectories, other.trajectories, strict=True):
             assert (mine.tokens == theirs.tokens).all() and (mine.logprobs == theirs.logprobs).all()

@@ -17,9 +17,10 @@ from vla_rl_bench.builtin.strategies.single import Single
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.engine.distributed import SingleProcess
-from vla_rl_bench.engine.grpo import Training, train
+from vla_rl_bench.engine.grpo import train
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.iteration_times import SHOWN
+from vla_rl_bench.engine.training import LossFunctions, Training, TrainingStarts
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.hookspecs import hookimpl
@@ -52,23 +53,19 @@ def trained(
 ) -> list[dict[str, Any]]:
     """Run, or resume, with the forwards of worker processes, one observation each -> the metrics."""
     pool = InProcessPool(make_tabletop("object", TabletopOptions(), 10))
-    pool.forward_rows = 1
+    pool.forward_rows, pool.in_process = 1, False
     policy: Any = make_policy(pool.contract, NanoOptions(weights="tabletop"), 0)
     folder.mkdir(exist_ok=True)
     config = recipe(iterations=iterations, group_size=2, learning_rate=1e-4, **changes)
     training = Training(
-        run="a-run",
         folder=RunFolder(folder),
         trainer=Single(SingleOptions(device="cpu")).prepare(policy),  # type: ignore[arg-type]
         ranks=SingleProcess(),
         pool=pool,
-        engine=RunHooks([trick or EvenStarts()]),
+        hooks=RunHooks([trick or EvenStarts()]),
         config=config,
-        advantage=group_advantages,
-        objective=clipped,
-        tasks=(0, 1, 2, 3),
-        bounds=(10_000, 20_000),
-        seed=0,
+        functions=LossFunctions(group_advantages, clipped),
+        starts=TrainingStarts((0, 1, 2, 3), (10_000, 20_000), 0),
         curve=(),
         progress=lambda *_: None,
     )

@@ -19,7 +19,7 @@ from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single, SingleTrainer
 from vla_rl_bench.engine.distributed import SingleProcess, split_microbatches
 from vla_rl_bench.engine.hooks import RunHooks
-from vla_rl_bench.engine.update import Batch, minibatches, pack, update
+from vla_rl_bench.engine.update import Batch, LossSettings, minibatches, pack, update
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
@@ -27,6 +27,7 @@ from vla_rl_bench.types import ClipRange, Group, Start
 
 CLIP = ClipRange(0.2, 0.28)
 TEMPERATURE = 1.6
+LOSS = LossSettings(clipped, clipped_tokens, CLIP, TEMPERATURE)
 CPU = torch.device("cpu")
 
 
@@ -101,8 +102,8 @@ def test_the_ranks_gradients_add_up_to_the_whole(
     def gradient_of(ranks: Any) -> dict[str, torch.Tensor]:
         still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
         config = recipe(minibatch=6, microbatch=microbatch, grad_clip=1e9, learning_rate=1e-20)
-        arguments = (still, packed(groups, pool, policy), config, RunHooks([]), clipped, ranks)
-        update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=np.random.default_rng(0))
+        arguments = (still, packed(groups, pool, policy), config, RunHooks([]), LOSS, ranks)
+        update(*arguments, np.random.default_rng(0))
         return still.gradients
 
     whole, first, second = (gradient_of(ranks) for ranks in (SingleProcess(), Half(0), Half(1)))
@@ -138,12 +139,9 @@ def test_gradient_is_equation_11(groups: list[Group], pool: InProcessPool, polic
         packed(groups, pool, policy),
         config,
         RunHooks([]),
-        clipped,
+        LOSS,
         SingleProcess(),
-        temperature=TEMPERATURE,
-        clip=CLIP,
-        draw=np.random.default_rng(0),
-        clipped_tokens=clipped_tokens,
+        np.random.default_rng(0),
     )
     assert 0 < found["clip_fraction"] < 1
     assert found["loss"] == pytest.approx(loss, abs=1e-6)
@@ -193,8 +191,8 @@ def test_packed_is_the_padded_computation(
     policy.zero_grad()
     still = Kept(Placed(policy, CPU, "float32"), policy, torch.optim.SGD(policy.parameters(), lr=0.0))
     config = recipe(minibatch=6, grad_clip=1e9, aggregate=aggregate)
-    arguments = (still, packed(groups, pool, policy), config, RunHooks([]), clipped, SingleProcess())
-    found = update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=np.random.default_rng(0))
+    arguments = (still, packed(groups, pool, policy), config, RunHooks([]), LOSS, SingleProcess())
+    found = update(*arguments, np.random.default_rng(0))
     assert found["loss"] == pytest.approx(loss, abs=1e-6)
     for name, value in still.gradients.items():
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-3)
@@ -228,9 +226,9 @@ def test_clip_fraction_is_the_objectives_own(groups: list[Group], pool: InProces
     batch = packed(groups, pool, policy)
 
     def metrics(clip: Any) -> dict[str, float]:
-        arguments = (trainer, batch, recipe(minibatch=6), RunHooks([]), clipped, SingleProcess())
-        rng = np.random.default_rng(0)
-        return update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=rng, clipped_tokens=clip)
+        loss = LossSettings(clipped, clip, CLIP, TEMPERATURE)
+        arguments = (trainer, batch, recipe(minibatch=6), RunHooks([]), loss, SingleProcess())
+        return update(*arguments, np.random.default_rng(0))
 
     with torch.no_grad():
         inputs = policy.collate(batch.observations, batch.instructions)
@@ -246,7 +244,7 @@ def test_clip_fraction_is_the_objectives_own(groups: list[Group], pool: InProces
 def test_warmup_counts_optimiser_steps(groups: list[Group], pool: InProcessPool, policy: Any) -> None:
     trainer = Single(SingleOptions()).prepare(policy)
     config = recipe(minibatch=3, warmup=4, learning_rate=1e-3)
-    arguments = (trainer, packed(groups, pool, policy), config, RunHooks([]), clipped, SingleProcess())
-    update(*arguments, temperature=1.0, clip=CLIP, draw=np.random.default_rng(0))
+    arguments = (trainer, packed(groups, pool, policy), config, RunHooks([]), LOSS, SingleProcess())
+    update(*arguments, np.random.default_rng(0))
     assert trainer.steps_taken == 2
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 2 / 4)

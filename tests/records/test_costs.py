@@ -16,15 +16,15 @@ def record(iteration: int, workers: int, trajectories: int = 8) -> dict[str, Any
 
     workers: 0 for an environment in the trainer's process.
     """
-    pool = SimpleNamespace(seconds={}, workers=max(workers, 1), forward_rows=1 if workers else None)
+    pool = SimpleNamespace(seconds={}, workers=max(workers, 1), in_process=not workers)
     watch = IterationTimer(cast(Any, pool))
     work = {"stepping": 0.6, "rendering": 0.3, "reset": 0.1}
     work |= {f"cpu:{name}": value for name, value in work.items()}
     work |= {"transfer": 0.05, "cpu:transfer": 0.05} if workers else {}
-    watch.wall, watch.cpu = [0.0, 2.0, 3.0], [0.0, 1.5, 2.5]
-    watch.pool_seconds = [{}, work, work]
+    watch.wall, watch.cpu = {"rollout": 2.0, "update": 1.0}, {"rollout": 1.5, "update": 1.0}
+    watch.pool_seconds = {"rollout": work, "update": {}}
     actor = SimpleNamespace(seconds=0.4, cpu_seconds=0.4)
-    spent = watch.spent(cast(Any, actor), chunks=10)
+    spent = watch.metrics(cast(Any, actor), chunks=10)
     return {"iteration": iteration, "trajectories": trajectories, **spent}
 
 

@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,12 @@ from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.cli.main import main
 from vla_rl_bench.config.schema import RlConfig, SftConfig
 from vla_rl_bench.engine import demonstrations
-from vla_rl_bench.engine.collect import RolloutBatch, collect, training_start
+from vla_rl_bench.engine.collect import GroupRequest, RolloutBatch, collect
 from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.sft import Windows, fine_tune
-from vla_rl_bench.engine.update import Batch, pack, update
+from vla_rl_bench.engine.training import TrainingStarts
+from vla_rl_bench.engine.update import Batch, LossSettings, pack, update
 from vla_rl_bench.hookspecs import hookimpl
 from vla_rl_bench.interfaces import Ranks
 from vla_rl_bench.rollout.actor import Actor
@@ -50,6 +50,7 @@ CLIP = ClipRange(0.2, 0.28)
 TEMPERATURE = 1.6
 GROUPS, ROLLOUTS = 3, 4
 START_RANGE = (10_000, 20_000)
+STARTS = TrainingStarts((0, 1, 2, 3), START_RANGE, 0)
 RL = RlConfig(
     iterations=1,
     groups=GROUPS,
@@ -73,13 +74,9 @@ def roll_out_groups(pool: InProcessPool, policy: Any, ranks: Ranks, tricks: Sequ
     return collect(
         pool,
         Actor(policy, TEMPERATURE),
+        GroupRequest(STARTS.of_iteration(1), ("rollout", 0, 1), GROUPS, 5 * GROUPS, ROLLOUTS),
         RunHooks(tricks),
-        partial(training_start, (0, 1, 2, 3), START_RANGE, 0, 1),
         ranks,
-        key=("rollout", 0, 1),
-        wanted=GROUPS,
-        most=5 * GROUPS,
-        size=ROLLOUTS,
     )
 
 
@@ -153,9 +150,9 @@ class RecordingTrainer:
 def update_on(trainer: RecordingTrainer, batch: Batch, ranks: Ranks, minibatch: int) -> Update:
     config = RL.model_copy(update={"minibatch": minibatch})
     trainer.gradients, trainer.norms = [], []
-    rng = np.random.default_rng(0)
-    arguments: Any = (trainer, batch, config, RunHooks([]), clipped, ranks)
-    metrics = update(*arguments, temperature=TEMPERATURE, clip=CLIP, draw=rng, clipped_tokens=clipped_tokens)
+    loss = LossSettings(clipped, clipped_tokens, CLIP, TEMPERATURE)
+    arguments: Any = (trainer, batch, config, RunHooks([]), loss, ranks)
+    metrics = update(*arguments, np.random.default_rng(0))
     weights = {name: value.clone() for name, value in trainer.trained_state().items()}
     return Update(metrics, trainer.norms, trainer.gradients[0], weights)
 

@@ -13,6 +13,7 @@ from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
 from vla_rl_bench.builtin.tricks.temperature import Temperature
 from vla_rl_bench.entries import (
     AdvantageEntry,
+    AlgorithmEntry,
     CheckEntry,
     EnvironmentEntry,
     ObjectiveEntry,
@@ -78,6 +79,11 @@ def register_tricks() -> Iterator[TrickEntry]:
     yield TrickEntry("dynamic-sampling", "only groups of mixed outcome; draw until the batch is full", DynamicSampling)
     yield TrickEntry("clip-range", "separate lower and upper bounds of the probability ratio", ClipRange)
     yield TrickEntry("temperature", "sampling temperature of the rollouts", Temperature)
+
+
+@hookimpl
+def register_algorithms() -> Iterator[AlgorithmEntry]:
+    yield AlgorithmEntry("grpo", "groups of rollouts, no critic, no KL term", "vla_rl_bench.engine.grpo:train")
 
 
 @hookimpl

@@ -206,6 +206,7 @@ def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:
 
 
 def _rl(rl: RlConfig, path: KeyPath, catalog: Catalog) -> Problems:
+    yield from _found(catalog, "algorithms", rl.algorithm, (*path, "algorithm"))
     yield from _found(catalog, "advantages", rl.advantage, (*path, "advantage"))
     yield from _found(catalog, "objectives", rl.objective, (*path, "objective"))
     batch = rl.groups * rl.group_size

@@ -96,8 +96,9 @@ class SftConfig(Strict):
 
 
 class RlConfig(Strict):
-    """GRPO without critic and KL (SimpleVLA-RL, equation 11)."""
+    """Reinforcement learning; the default algorithm is GRPO without critic and KL (SimpleVLA-RL, equation 11)."""
 
+    algorithm: Name = "grpo"
     iterations: Positive
     groups: Positive  # groups in a batch
     group_size: Annotated[int, Field(ge=2)]  # trajectories from one start; 8 in SimpleVLA-RL

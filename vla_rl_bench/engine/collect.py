@@ -1,12 +1,12 @@
-"""Filling a batch with groups: rollouts from training starts, and what the tricks keep of them."""
+"""Collection of a batch of groups: rollouts from training starts, filtered by the tricks."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from vla_rl_bench import seeding
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.interfaces import Ranks
 from vla_rl_bench.rollout.actor import Actor
@@ -15,194 +15,190 @@ from vla_rl_bench.rollout.scheduler import Episode, roll_out
 from vla_rl_bench.types import Group, Start, Trajectory
 
 
-def training_start(tasks: Sequence[int], bounds: tuple[int, int], seed: int, iteration: int, group: int) -> Start:
-    """The start of the n-th group drawn in an iteration: tasks in a shuffled round-robin, indices uniform.
+@dataclass(frozen=True)
+class GroupRequest:
+    """A request for groups of rollouts."""
 
-    bounds: half-open range of training start indices.
-    """
-    lap, place = divmod(group, len(tasks))
-    order = seeding.generator("tasks", seed, iteration, lap).permutation(len(tasks))
-    index = seeding.generator("start", seed, iteration, group).integers(*bounds)
-    return Start(tasks[int(order[place])], int(index))
+    start_of: Callable[[int], Start]  # group index -> its start
+    key: tuple[int | str, ...]  # of the random numbers; group index and rollout are appended
+    target_groups: int  # groups to keep
+    max_groups: int  # groups to sample at most
+    group_size: int  # rollouts per group
+    # Share of groups that is expected to be kept; 1 starts no group before it is certain to be needed.
+    acceptance: float = 1.0
 
 
 @dataclass(frozen=True)
 class RolloutBatch:
-    """A batch.  groups: what was kept, in launch order.  drawn: groups rolled out for it.  successes, trajectories,
-    steps, chunks: of all that was drawn.
+    """The groups of an iteration, and counts of everything that was rolled out for them."""
 
-    surplus: groups beyond the batch that were complete and would have been kept.  wasted_chunks: rolled out beyond the
-    batch, the surplus included.
-    """
-
-    groups: tuple[Group, ...]
-    drawn: int
-    successes: int
+    groups: tuple[Group, ...]  # kept, in launch order
+    sampled_groups: int  # rolled out for the batch, kept or not
+    successes: int  # this and the next three: of all sampled groups
     trajectories: int
     steps: int
     chunks: int
-    wasted_chunks: int = 0
-    surplus: tuple[Group, ...] = ()
+    wasted_chunks: int = 0  # rolled out beyond the batch, those of `surplus` included
+    surplus: tuple[Group, ...] = ()  # complete groups beyond the batch that would have been kept
 
-    def with_(self, other: RolloutBatch) -> RolloutBatch:
-        """Both together."""
+    def merge(self, other: RolloutBatch) -> RolloutBatch:
+        """Combine the groups and counts of two batches."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
         groups = sorted((*self.groups, *other.groups), key=lambda group: group.index)
         return RolloutBatch(groups=tuple(groups), **counts, surplus=(*self.surplus, *other.surplus))
 
+    def metrics(self) -> dict[str, Any]:
+        """The part of an iteration's metrics that describes its rollouts."""
+        return {
+            "rollout_success": self.successes / self.trajectories,
+            "drawn": self.sampled_groups,
+            "kept": len(self.groups),
+            "acceptance": len(self.groups) / self.sampled_groups,
+            "trajectories": self.trajectories,
+            "steps": self.steps,
+            "chunks": self.chunks,
+            "wasted_chunks": self.wasted_chunks,
+            "waste": self.wasted_chunks / (self.chunks + self.wasted_chunks),
+        }
 
-_ROLLED_OUT = ("successes", "trajectories", "steps", "chunks")
-_COUNTS = ("drawn", *_ROLLED_OUT, "wasted_chunks")
+
+_TRAJECTORY_COUNTS = ("successes", "trajectories", "steps", "chunks")
+_COUNTS = ("sampled_groups", *_TRAJECTORY_COUNTS, "wasted_chunks")
 
 
-def _counted(trajectories: Sequence[Trajectory]) -> dict[str, int]:
-    """What `RolloutBatch` says of rollouts."""
+def _count(trajectories: Sequence[Trajectory]) -> dict[str, int]:
     return {
-        "successes": sum(one.success for one in trajectories),
+        "successes": sum(trajectory.success for trajectory in trajectories),
         "trajectories": len(trajectories),
-        "steps": sum(one.length for one in trajectories),
-        "chunks": sum(len(one.steps) for one in trajectories),
+        "steps": sum(trajectory.length for trajectory in trajectories),
+        "chunks": sum(len(trajectory.steps) for trajectory in trajectories),
     }
 
 
 @dataclass
 class GroupSampler:
-    """Launches the groups of `numbers` (ascending) in order, and finds the batch: the groups up to the one that is the
-    `wanted`-th kept in launch order, or all of `numbers`.
+    """Start the groups of `group_indices` (ascending) in order until `target_groups` of them are kept.
 
-    A group is launched while those kept and, of those open, the share that `acceptance` predicts to be kept are fewer
-    than wanted.  With 1, each rejected group is replaced by exactly one other and nothing is rolled out in vain; with
-    less, slots stay busy, and what is launched beyond the batch is waste.  The batch is the same.
-
-    last: the number of the last group that can still belong to the batch, once `wanted` were kept; it only falls.
+    The batch is the shortest prefix of `group_indices` with `target_groups` kept groups, or all of them.  A group is
+    started while the kept groups and the expected kept groups among the open ones (`GroupRequest.acceptance`) are fewer
+    than the target.  At an acceptance of 1 each rejected group is replaced by exactly one other and no rollout is
+    wasted; below 1 slots stay busy, and groups beyond the batch are waste.  The batch is the same.
     """
 
-    start_of: Callable[[int], Start]
-    key: tuple[int | str, ...]
+    request: GroupRequest
     keep: Callable[[Group], bool]
-    wanted: int
-    numbers: Sequence[int]
-    size: int
+    group_indices: Sequence[int]
+    target_groups: int
     acceptance: float = 1.0
-    begun: int = 0
-    last: int | None = None
+    started: int = 0
+    last_needed_group: int | None = None  # index of the last group that can still belong to the batch; only decreases
     waiting: deque[Episode] = field(default_factory=deque)
-    open: dict[int, list[Trajectory]] = field(default_factory=dict)
-    ended: dict[int, dict[str, int]] = field(default_factory=dict)  # counts only: a rejected group is not held
+    open_groups: dict[int, list[Trajectory]] = field(default_factory=dict)
+    counts: dict[int, dict[str, int]] = field(default_factory=dict)  # of ended groups; rejected groups are not stored
     accepted: dict[int, Group] = field(default_factory=dict)
     dropped_chunks: int = 0
 
     @property
-    def kept(self) -> dict[int, Group]:
-        """The kept groups of the batch, as far as it is known."""
-        return {number: group for number, group in self.accepted.items() if self._belongs(number)}
+    def kept_groups(self) -> dict[int, Group]:
+        """Kept groups of the batch so far, by index."""
+        return {index: group for index, group in self.accepted.items() if self._in_batch(index)}
 
     @property
-    def launched(self) -> int:
-        """Groups of the batch that were launched."""
-        return sum(self._belongs(number) for number in self.numbers[: self.begun])
+    def sampled_groups(self) -> int:
+        """Number of groups of the batch that were started."""
+        return sum(self._in_batch(index) for index in self.group_indices[: self.started])
 
     def needed(self, episode: Episode) -> bool:
-        """Whether the episode can still belong to the batch; if not, it may end at once."""
-        return self._belongs(_number(episode))
+        """True if the episode can still belong to the batch; otherwise it may end at once."""
+        return self._in_batch(episode.group)
 
-    def _belongs(self, number: int) -> bool:
-        return self.last is None or number <= self.last
+    def _in_batch(self, index: int) -> bool:
+        return self.last_needed_group is None or index <= self.last_needed_group
 
     def next_episode(self) -> Episode | None:
-        if not self.waiting and self._too_few() and self.begun < len(self.numbers):
-            self._launch()
+        expected = len(self.accepted) + self.acceptance * len(self.open_groups)
+        if not self.waiting and expected < self.target_groups and self.started < len(self.group_indices):
+            self._start_group()
         return self.waiting.popleft() if self.waiting else None
 
-    def _too_few(self) -> bool:
-        return len(self.accepted) + self.acceptance * len(self.open) < self.wanted
-
-    def _launch(self) -> None:
-        group, self.begun = self.numbers[self.begun], self.begun + 1
-        start = self.start_of(group)
-        self.open[group] = []
-        self.waiting.extend(Episode(start, rollout, (*self.key, group, rollout)) for rollout in range(self.size))
-
-    def take(self, episode: Episode, trajectory: Trajectory) -> None:
-        number = _number(episode)
-        if not self._belongs(number) and len(trajectory.tokens) < len(trajectory.steps):  # it was cut short
-            self.dropped_chunks += len(trajectory.steps)
-            return
-        self.open[number].append(trajectory)
-        if len(self.open[number]) == self.size:
-            members = sorted(self.open.pop(number), key=lambda one: one.rollout)
-            group = Group(number, episode.start, tuple(members))
-            self.ended[number] = _counted(members)
-            if self.keep(group):
-                self.accepted[number] = group
-                self._close_in()
-
-    def _close_in(self) -> None:
-        """Forget what cannot belong to the batch any more and has not begun."""
-        if len(self.accepted) >= self.wanted:
-            self.last = sorted(self.accepted)[self.wanted - 1]
-            self.waiting = deque(episode for episode in self.waiting if self.needed(episode))
-
-    def outcome(self) -> RolloutBatch:
-        batch = [counts for number, counts in self.ended.items() if self._belongs(number)]
-        beyond = [counts for number, counts in self.ended.items() if not self._belongs(number)]
-        beyond += [_counted(members) for members in self.open.values()]
-        kept = self.kept
-        return RolloutBatch(
-            groups=tuple(kept[number] for number in sorted(kept)),
-            drawn=self.launched,
-            **{name: sum(counts[name] for counts in batch) for name in _ROLLED_OUT},
-            wasted_chunks=sum(counts["chunks"] for counts in beyond) + self.dropped_chunks,
-            surplus=tuple(self.accepted[number] for number in sorted(self.accepted) if number not in kept),
+    def _start_group(self) -> None:
+        index, self.started = self.group_indices[self.started], self.started + 1
+        start, key = self.request.start_of(index), self.request.key
+        self.open_groups[index] = []
+        self.waiting.extend(
+            Episode(start, rollout, (*key, index, rollout), index) for rollout in range(self.request.group_size)
         )
 
+    def add_trajectory(self, episode: Episode, trajectory: Trajectory) -> None:
+        index = episode.group
+        if not trajectory.complete:
+            self.dropped_chunks += len(trajectory.steps)
+            return
+        self.open_groups[index].append(trajectory)
+        if len(self.open_groups[index]) == self.request.group_size:
+            members = sorted(self.open_groups.pop(index), key=lambda member: member.rollout)
+            group = Group(index, episode.start, tuple(members))
+            self.counts[index] = _count(members)
+            if self.keep(group):
+                self.accepted[index] = group
+                self._drop_unneeded_episodes()
 
-def _number(episode: Episode) -> int:
-    """Of the group that the episode belongs to."""
-    return int(episode.key[-2])
+    def _drop_unneeded_episodes(self) -> None:
+        if len(self.accepted) >= self.target_groups:
+            self.last_needed_group = sorted(self.accepted)[self.target_groups - 1]
+            self.waiting = deque(episode for episode in self.waiting if self.needed(episode))
+
+    def batch(self) -> RolloutBatch:
+        """The batch of this rank."""
+        in_batch = [counts for index, counts in self.counts.items() if self._in_batch(index)]
+        beyond = [counts for index, counts in self.counts.items() if not self._in_batch(index)]
+        beyond += [_count(members) for members in self.open_groups.values()]
+        kept = self.kept_groups
+        return RolloutBatch(
+            groups=tuple(kept[index] for index in sorted(kept)),
+            sampled_groups=self.sampled_groups,
+            **{name: sum(counts[name] for counts in in_batch) for name in _TRAJECTORY_COUNTS},
+            wasted_chunks=sum(counts["chunks"] for counts in beyond) + self.dropped_chunks,
+            surplus=tuple(self.accepted[index] for index in sorted(self.accepted) if index not in kept),
+        )
 
 
 def collect(
     pool: Pool,
     actor: Actor,
-    engine: RunHooks,
-    start_of: Callable[[int], Start],
+    request: GroupRequest,
+    hooks: RunHooks,
     ranks: Ranks,
-    *,
-    key: tuple[int | str, ...],
-    wanted: int,
-    most: int,
-    size: int,
-    acceptance: float = 1.0,
     on_group_end: Callable[[Group], object] = lambda group: None,
-    progress: Callable[[int, int], None] = lambda kept, wanted: None,
 ) -> RolloutBatch:
-    """Draw groups of `size` rollouts until `wanted` are kept or `most` were drawn; every rank gets the same batch.
+    """Roll out groups until enough are kept or the limit is reached; every rank gets the same batch.
 
-    One process replaces a rejected group at once.  Several go in rounds: as many groups as are missing, dealt out in
-    launch order, then a look at what everybody kept.  Either way the batch is the same prefix of the launch order.
-    acceptance: the share of groups that is expected to be kept, 1 for launching none but those that are surely needed;
-    it takes effect only in one process, and with environment processes: in process, where every observation that is
-    ready joins a forward, one more would change its neighbours' last bits.
-    on_group_end: called with each group that this process has rolled out, before it is kept or not.
+    One process replaces a rejected group at once.  Several processes go in rounds: they divide as many groups as are
+    missing in launch order, then exchange which were kept.  Either way the batch is the same prefix of that order.
+
+    Over-provisioning (``request.acceptance`` below 1) takes effect only in one process and with worker processes: in
+    process, where every ready observation joins a forward, one more would change its neighbors' last bits.
+
+    Args:
+        on_group_end: Called with each group that this process has rolled out, before it is kept or rejected.
     """
 
     def keep(group: Group) -> bool:
         on_group_end(group)
-        return engine.keep_group(group)
+        return hooks.keep_group(group)
 
     total = RolloutBatch((), 0, 0, 0, 0, 0)
-    alone = ranks.world == 1
-    expected = acceptance if alone and pool.forward_rows is not None else 1.0
-    while len(total.groups) < wanted and total.drawn < most:
-        missing, left = wanted - len(total.groups), most - total.drawn
-        launch = range(total.drawn, total.drawn + (left if alone else min(missing, left)))
-        numbers = launch[ranks.rank :: ranks.world]
-        aim = missing if alone else len(numbers)
-        draw = GroupSampler(start_of, key, keep, aim, numbers, size, expected)
-        for episode, trajectory in roll_out(pool, actor, draw.next_episode, keep=True, needed=draw.needed):
-            draw.take(episode, trajectory)
-            progress(len(total.groups) + len(draw.kept), wanted)
-        for part in ranks.all_gather(draw.outcome()):
-            total = total.with_(part)
+    single = ranks.world == 1
+    acceptance = request.acceptance if single and not pool.in_process else 1.0
+    while len(total.groups) < request.target_groups and total.sampled_groups < request.max_groups:
+        missing = request.target_groups - len(total.groups)
+        remaining = request.max_groups - total.sampled_groups
+        first, count = total.sampled_groups, remaining if single else min(missing, remaining)
+        group_indices = range(first, first + count)[ranks.rank :: ranks.world]
+        target = missing if single else len(group_indices)
+        sampler = GroupSampler(request, keep, group_indices, target, acceptance)
+        for episode, trajectory in roll_out(pool, actor, sampler.next_episode, keep=True, needed=sampler.needed):
+            sampler.add_trajectory(episode, trajectory)
+        for part in ranks.all_gather(sampler.batch()):
+            total = total.merge(part)
     return total

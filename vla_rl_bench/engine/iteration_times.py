@@ -1,50 +1,62 @@
-"""Where an iteration's time went: seconds by activity, and how much of the cores' time was work."""
+"""Times of an iteration: seconds by activity, and the share of the cores' time that was work."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import ACTIVITIES, Pool
+from vla_rl_bench.rollout.timing import TRAINER
 
-WORK = (*ACTIVITIES, "policy")  # what utilisation counts; waiting, spinning and messages are none of it
+WORK = (*ACTIVITIES, "policy")  # counts as utilisation, unlike waiting, spinning and messages
 SHOWN = (*ACTIVITIES, "policy", "transfer", "update", "idle")
 
 
-@dataclass
 class IterationTimer:
-    """Wall and CPU readings around an iteration's rollout and update."""
+    """Wall and CPU seconds of an iteration's rollout and update."""
 
-    pool: Pool
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    pool_seconds: list[dict[str, float]] = field(default_factory=list)
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.wall: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+        self.pool_seconds: dict[str, dict[str, float]] = {}  # by stage; see `Pool.seconds`
 
-    def read(self) -> None:
-        """Take a reading: before the rollout, after it, after the update."""
-        self.wall.append(time.perf_counter())
-        self.cpu.append(time.process_time())
-        self.pool_seconds.append(dict(self.pool.seconds))
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Measure the body as ``rollout`` or ``update``."""
+        wall, cpu, before = time.perf_counter(), time.process_time(), dict(self.pool.seconds)
+        try:
+            yield
+        finally:
+            ended = time.perf_counter()
+            self.wall[stage], self.cpu[stage] = ended - wall, time.process_time() - cpu
+            self.pool_seconds[stage] = _grown(before, self.pool.seconds)
+            if stage == "update":  # the parts of a rollout are recorded by the pool
+                self.pool.clock.add(TRAINER, stage, wall, ended)
 
-    def spent(self, actor: Actor, chunks: int) -> dict[str, Any]:
-        """What an iteration records of its time.  actor: made for this rollout.  chunks: in the batch.
+    def metrics(self, actor: Actor, chunks: int) -> dict[str, Any]:
+        """Return the times that an iteration records.
 
-        seconds: wall seconds by activity, summed over workers.  idle: those in which the workers neither stepped,
-        rendered nor reset; with the environment in this process, what is neither that nor the policy.
-        cpu_seconds: the same in CPU seconds; `trainer` is all that this process took for rollout and update.
-        utilisation: of the rollout, (stepping + rendering + reset + policy CPU seconds) / (cores x wall).
+        ``seconds``: wall seconds by activity, summed over workers.  ``idle``: those in which the workers neither
+        stepped, rendered nor reset; with the environment in this process, also without the policy's.
+        ``cpu_seconds``: the same in CPU seconds; ``trainer`` is all that this process took for rollout and update.
+        ``utilisation``: of the rollout, (stepping + rendering + reset + policy CPU seconds) / (cores x wall).
+
+        Args:
+            actor: The actor of this rollout.
+            chunks: Chunks in the batch.
         """
-        rollout, update = self.wall[1] - self.wall[0], self.wall[2] - self.wall[1]
-        workers = _grown(self.pool_seconds[0], self.pool_seconds[1])
+        rollout, update = self.wall["rollout"], self.wall["update"]
+        workers = self.pool_seconds["rollout"]
         busy = {name: workers.get(name, 0.0) for name in ACTIVITIES}
         idle = self.pool.workers * rollout - sum(busy.values())
-        if in_process(self.pool):
+        if self.pool.in_process:
             idle -= actor.seconds
         seconds = busy | {
             "policy": actor.seconds,
@@ -56,11 +68,12 @@ class IterationTimer:
         cpu = {name: workers.get(f"cpu:{name}", 0.0) for name in (*ACTIVITIES, "transfer")}
         cpu |= {
             "policy": actor.cpu_seconds,
-            "update": self.cpu[2] - self.cpu[1],
-            "trainer": self.cpu[2] - self.cpu[0],
+            "update": self.cpu["update"],
+            "trainer": self.cpu["rollout"] + self.cpu["update"],
         }
         cores = usable_cores(self.pool)
         return {
+            "in_process": self.pool.in_process,
             "seconds": _rounded(seconds),
             "cpu_seconds": _rounded(cpu),
             "cores": cores,
@@ -69,25 +82,20 @@ class IterationTimer:
         }
 
 
-def in_process(pool: Pool) -> bool:
-    """Whether the environment lives in this process, and steps while the policy waits."""
-    return pool.forward_rows is None
-
-
 def usable_cores(pool: Pool) -> int:
-    """The cores that a rollout can keep busy: its workers and the policy's threads, as far as the machine has them."""
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    wanted = torch.get_num_threads() if in_process(pool) else pool.workers + 1
-    return max(1, min(mine, wanted))
+    """Cores that a rollout can keep busy: its workers and the policy's threads, at most those of the machine."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    needed = torch.get_num_threads() if pool.in_process else pool.workers + 1
+    return max(1, min(available, needed))
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """An iteration in one line: success of all that was rolled out, groups kept of drawn, where the time went."""
-    spent = "  ".join(f"{name} {metrics['seconds'][name]:.1f}" for name in SHOWN)
+    """Summarize an iteration in one line: success of all rollouts, groups kept of sampled, times."""
+    times = "  ".join(f"{name} {metrics['seconds'][name]:.1f}" for name in SHOWN)
     return (
         f"RL {metrics['rollout_success']:.0%} kept {metrics['kept']}/{metrics['drawn']} "
         f"waste {metrics['waste']:.0%} | {metrics['chunks_per_second']:.0f} chunks/s, "
-        f"{metrics['utilisation']:.0%} busy | seconds: {spent} |"
+        f"{metrics['utilisation']:.0%} busy | seconds: {times} |"
     )
 
 

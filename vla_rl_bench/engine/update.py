@@ -1,4 +1,4 @@
-"""One pass of gradient steps over a batch: only executed chunks, packed; behaviour log-probs as they were stored."""
+"""One pass of gradient steps over a batch: executed chunks only, packed; behavior log-probs as they were stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.distributed import split_microbatches
 from vla_rl_bench.engine.hooks import RunHooks
-from vla_rl_bench.engine.microbatch import activation_bytes, fitting, preserve_rng_state
+from vla_rl_bench.engine.memory import activation_bytes, largest_microbatch, preserve_rng_state
 from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
 from vla_rl_bench.types import ClipRange, Group, Observation
 
@@ -25,27 +25,33 @@ Objective = Callable[[Tensor, Tensor, Tensor, ClipRange], Tensor]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Trajectories packed chunk after chunk: N chunks of M trajectories, T = K * D tokens a chunk.
+class LossSettings:
+    """The loss of one iteration."""
 
-    old_logprobs, mask: float32 ``[N, T]``.  tokens: int64 ``[N, T]``.  trajectory: int64 ``[N]``.
-    advantages: float32 ``[M]``, one a trajectory: each of its tokens gets it.
-    """
+    objective: Objective
+    clipped_tokens: Objective | None  # marks the tokens that the objective clips; None: no `clip_fraction` is recorded
+    clip: ClipRange
+    temperature: float  # of the rollouts; the new log-probs are taken at the same one
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N chunks of M trajectories, packed chunk after chunk; T = K * D tokens per chunk."""
 
     observations: Observation
     instructions: list[str]
-    tokens: Tensor
-    old_logprobs: Tensor
-    mask: Tensor
-    trajectory: Tensor
-    advantages: Tensor
+    tokens: Tensor  # int64 [N, T]
+    old_logprobs: Tensor  # float32 [N, T]
+    mask: Tensor  # float32 [N, T]; 1 if the token's action was executed
+    trajectory: Tensor  # int64 [N], index of the chunk's trajectory
+    advantages: Tensor  # float32 [M], one per trajectory: each of its tokens gets it
 
     @property
     def trajectories(self) -> int:
         return len(self.advantages)
 
     def part(self, rows: NDArray[np.int64]) -> Batch:
-        """Some of the chunks; the trajectories keep their numbers."""
+        """Select chunks; the trajectories keep their indices."""
         return replace(
             self,
             observations=self.observations[rows],
@@ -57,12 +63,17 @@ class Batch:
         )
 
     def unexecuted(self) -> Batch:
-        """The same chunks as if no action of them had been executed."""
+        """The same chunks with every token masked."""
         return replace(self, mask=torch.zeros_like(self.mask))
 
 
 def pack(groups: Sequence[Group], advantages: Tensor, instructions: Sequence[str], policy: TokenPolicy) -> Batch:
-    """advantages: ``[groups, rollouts]``.  instructions: by task index."""
+    """Pack the trajectories of groups into one batch.
+
+    Args:
+        advantages: Float ``[groups, rollouts]``.
+        instructions: By task index.
+    """
     trajectories = [trajectory for group in groups for trajectory in group.trajectories]
     chunks = [len(trajectory.steps) for trajectory in trajectories]
     steps = torch.from_numpy(np.concatenate([trajectory.steps for trajectory in trajectories]))
@@ -77,83 +88,74 @@ def pack(groups: Sequence[Group], advantages: Tensor, instructions: Sequence[str
     )
 
 
-def minibatches(batch: Batch, size: int, draw: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Chunk rows of `size` whole trajectories at a time, in a drawn order."""
-    order = draw.permutation(batch.trajectories)
-    owner = batch.trajectory.numpy()
+def minibatches(batch: Batch, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield the chunk rows of `size` whole trajectories at a time, in random order."""
+    order = rng.permutation(batch.trajectories)
+    trajectory = batch.trajectory.numpy()
     for first in range(0, len(order), size):
-        yield np.flatnonzero(np.isin(owner, order[first : first + size]))
+        yield np.flatnonzero(np.isin(trajectory, order[first : first + size]))
 
 
 def update(
     trainer: Trainer,
     batch: Batch,
     config: RlConfig,
-    engine: RunHooks,
-    objective: Objective,
+    hooks: RunHooks,
+    loss: LossSettings,
     ranks: Ranks,
-    *,
-    temperature: float,
-    clip: ClipRange,
-    draw: np.random.Generator,
+    rng: np.random.Generator,
     microbatch: int | None = None,
-    clipped_tokens: Objective | None = None,
 ) -> dict[str, float]:
-    """One epoch, an optimiser step a mini-batch -> metrics averaged over executed tokens (loss and grad_norm:
-    over optimiser steps).
+    """Train for one epoch, with one optimizer step per mini-batch.
 
     Every rank has the whole batch and forwards its share of each mini-batch.
-    microbatch: chunks in one forward; ``config.microbatch`` if none is given.
-    clipped_tokens: the objective's clip, of the same arguments; without it there is no `clip_fraction`.
+
+    Args:
+        rng: Orders the trajectories.
+        microbatch: Chunks in one forward; None: ``config.microbatch``.
+
+    Returns:
+        Metrics averaged over executed tokens; ``loss`` and ``grad_norm`` averaged over optimizer steps.
     """
     sums: dict[str, float] = {}
     norms = []
-    for rows in minibatches(batch, config.minibatch, draw):
-        _, local = torch.unique(batch.trajectory[rows], return_inverse=True)
-        weights = AGGREGATES[config.aggregate](batch.mask[rows], local)
+    for rows in minibatches(batch, config.minibatch, rng):
+        _, trajectory = torch.unique(batch.trajectory[rows], return_inverse=True)
+        weights = AGGREGATES[config.aggregate](batch.mask[rows], trajectory)
         parts = split_microbatches(len(rows), microbatch or config.microbatch, ranks)
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            share = batch.part(rows[part]), weights[part]
-            if not len(part):  # forward something, since the other ranks do, and count nothing
-                share = batch.part(rows[:1]).unexecuted(), torch.zeros_like(weights[:1])
-            found = _backward(trainer, *share, engine, objective, temperature, clip, clipped_tokens, last=last)
-            sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
-        warm = min(1.0, (trainer.steps_taken + 1) / max(config.warmup, 1))
-        norms.append(trainer.step(config.learning_rate * warm, config.grad_clip))
+        for index, part in enumerate(parts):
+            micro, micro_weights = batch.part(rows[part]), weights[part]
+            if not len(part):  # forward any row, since the other ranks do, and count nothing
+                micro, micro_weights = batch.part(rows[:1]).unexecuted(), torch.zeros_like(weights[:1])
+            last = index == len(parts) - 1
+            for name, value in _backward(trainer, micro, micro_weights, hooks, loss, last=last).items():
+                sums[name] = sums.get(name, 0.0) + value
+        warmup = min(1.0, (trainer.steps_taken + 1) / max(config.warmup, 1))
+        norms.append(trainer.step(config.learning_rate * warmup, config.grad_clip))
     tokens = float(batch.mask.sum())
-    everyone = ranks.all_gather(sums)
-    sums = {name: sum(one[name] for one in everyone) for name in sums}
-    loss = sums.pop("loss") / len(norms)
+    rank_sums = ranks.all_gather(sums)
+    sums = {name: sum(rank[name] for rank in rank_sums) for name in sums}
+    mean_loss = sums.pop("loss") / len(norms)
     means = {name: value / tokens for name, value in sums.items()}
-    return means | {"loss": loss, "grad_norm": float(np.mean(norms)), "updates": float(len(norms))}
+    return means | {"loss": mean_loss, "grad_norm": float(np.mean(norms)), "updates": float(len(norms))}
 
 
 def _inputs(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
-    """What the policy's forward takes, on the CPU."""
+    """Inputs of the policy's forward, on the CPU."""
     return trainer.policy.collate(batch.observations, batch.instructions) | {"tokens": batch.tokens}
 
 
 def _backward(
-    trainer: Trainer,
-    batch: Batch,
-    weights: Tensor,
-    engine: RunHooks,
-    objective: Objective,
-    temperature: float,
-    clip: ClipRange,
-    clipped_tokens: Objective | None = None,
-    *,
-    last: bool,
+    trainer: Trainer, batch: Batch, weights: Tensor, hooks: RunHooks, settings: LossSettings, *, last: bool
 ) -> dict[str, float]:
-    """Add a micro-batch's gradient -> sums over its executed tokens.  batch: the micro-batch alone."""
+    """Add a micro-batch's gradient; return sums over its executed tokens."""
     logits = trainer.forward(_inputs(trainer, batch))
-    logprobs = token_logprobs(logits, batch.tokens.to(logits.device), temperature).cpu()
-    entropy = token_entropy(logits, temperature).cpu()
+    logprobs = token_logprobs(logits, batch.tokens.to(logits.device), settings.temperature).cpu()
+    entropy = token_entropy(logits, settings.temperature).cpu()
     old, mask = batch.old_logprobs, batch.mask
     advantages = batch.advantages[batch.trajectory][:, None].expand_as(logprobs)
-    loss = -(objective(logprobs, old, advantages, clip) * weights).sum()
-    for term in engine.loss_terms(logprobs=logprobs, entropy=entropy, mask=mask).values():
+    loss = -(settings.objective(logprobs, old, advantages, settings.clip) * weights).sum()
+    for term in hooks.loss_terms(logprobs=logprobs, entropy=entropy, mask=mask).values():
         loss = loss + term * weights.sum()  # the micro-batch's share of the mini-batch
     trainer.backward(loss, last=last)
     with torch.no_grad():
@@ -162,50 +164,45 @@ def _backward(
             "entropy": float((entropy * mask).sum()),
             "kl": float(((old - logprobs) * mask).sum()),
         }
-        if clipped_tokens:
-            sums["clip_fraction"] = float((clipped_tokens(logprobs, old, advantages, clip) * mask).sum())
+        if settings.clipped_tokens:
+            clipped = settings.clipped_tokens(logprobs, old, advantages, settings.clip)
+            sums["clip_fraction"] = float((clipped * mask).sum())
     return sums
 
 
 def measure_microbatch(
-    trainer: Trainer,
-    batch: Batch,
-    budget_gb: float,
-    engine: RunHooks,
-    objective: Objective,
-    ranks: Ranks,
-    *,
-    temperature: float,
-    clip: ClipRange,
+    trainer: Trainer, batch: Batch, budget_gb: float, hooks: RunHooks, loss: LossSettings, ranks: Ranks
 ) -> int:
-    """The most chunks in one forward whose activations take at most `budget_gb` on every rank.
+    """Measure the largest number of chunks in one forward whose activations fit `budget_gb` on every rank.
 
     Measured on the chunk with the longest instruction, with weights of 0: the gradients that this adds are zeros.
     """
     longest = int(np.argmax([len(instruction) for instruction in batch.instructions]))
 
-    def work(chunks: int) -> None:
+    def forward_and_backward(chunks: int) -> None:
         part = batch.part(np.full(chunks, longest))
-        nothing = torch.zeros_like(part.mask)
-        _backward(trainer, part, nothing, engine, objective, temperature, clip, last=False)
+        _backward(trainer, part, torch.zeros_like(part.mask), hooks, loss, last=False)
 
     with preserve_rng_state():
         with torch.no_grad():
             device = trainer.forward(_inputs(trainer, batch.part(np.array([longest])))).device
-        work(1)  # allocates gradients, work spaces and the like
-        needed = [activation_bytes(device, partial(work, chunks)) for chunks in (1, 2)]
-    return min(fitting(budget_gb, *one) for one in ranks.all_gather(needed))
+        forward_and_backward(1)  # allocates gradients, work spaces and the like
+        one, two = (activation_bytes(device, partial(forward_and_backward, chunks)) for chunks in (1, 2))
+    return min(largest_microbatch(budget_gb, *measured) for measured in ranks.all_gather((one, two)))
 
 
-def logprob_difference(trainer: Trainer, batch: Batch, ranks: Ranks, *, temperature: float, chunks: int) -> float:
-    """The largest difference between the stored behaviour log-probs and those of the update's own forward.
+def logprob_difference(trainer: Trainer, batch: Batch, ranks: Ranks, temperature: float, chunks: int) -> float:
+    """Return the largest difference between stored behavior log-probs and those of a forward in train mode.
 
-    chunks: looked at, from the first on.  Before any optimiser step the two are the same policy.
+    Before any optimizer step the two are the same policy.
+
+    Args:
+        chunks: Number of chunks to compare, from the first on.
     """
     part = batch.part(np.arange(min(chunks, len(batch.tokens))))
     inputs = _inputs(trainer, part)
     with torch.no_grad(), preserve_rng_state():
         logits = trainer.forward(inputs)
         fresh = token_logprobs(logits, part.tokens.to(logits.device), temperature).cpu()
-    here = float(((fresh - part.old_logprobs).abs() * part.mask).max())
-    return max(ranks.all_gather(here))
+    local_max = float(((fresh - part.old_logprobs).abs() * part.mask).max())
+    return max(ranks.all_gather(local_max))

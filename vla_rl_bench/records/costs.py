@@ -43,7 +43,9 @@ def cpu_seconds(record: Record) -> float | None:
     cpu = record.get("cpu_seconds")
     if not isinstance(cpu, dict) or "trainer" not in cpu:
         return None
-    workers = 0.0 if _in_process(record) else sum(cpu.get(name, 0.0) for name in _ENVIRONMENT)
+    workers = (
+        0.0 if record.get("in_process", _was_in_process(record)) else sum(cpu.get(name, 0.0) for name in _ENVIRONMENT)
+    )
     return float(cpu["trainer"]) + workers
 
 
@@ -52,11 +54,13 @@ def _sum(before: float | None, more: float | None) -> float | None:
     return None if before is None or more is None or math.isnan(more) else before + more
 
 
-def _in_process(record: Record) -> bool:
-    """Whether the environment lived in the trainer's process: its rollout's wall time is then the environment, the
-    policy and what is called idle; with workers, environment and idle alone add up to it, once for each worker.
+def _was_in_process(record: Record) -> bool:
+    """Infer ``in_process`` for records of version 0.1, which lack it.
+
+    In process, the rollout's wall time is environment + policy + idle; with workers, environment + idle alone add up to
+    it, once for each worker.
     """
     seconds = record["seconds"]
     accounted = sum(seconds[name] for name in (*_ENVIRONMENT, "idle"))
-    together = abs(accounted + seconds["policy"] - seconds["rollout_wall"])
-    return bool(together < abs(accounted - seconds["rollout_wall"]))
+    in_process = abs(accounted + seconds["policy"] - seconds["rollout_wall"])
+    return bool(in_process < abs(accounted - seconds["rollout_wall"]))

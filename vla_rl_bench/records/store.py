@@ -17,6 +17,7 @@ from vla_rl_bench.files import (
     exclusive_lock,
     filter_json_lines,
     read_json,
+    read_json_lines,
     write_json,
 )
 
@@ -63,6 +64,10 @@ class RunFolder:
     def update(self, changes: Mapping[str, Any]) -> None:
         if self.writes:
             write_json(self.record_path, self.read() | dict(changes))
+
+    def metrics(self) -> list[Record]:
+        """The lines of ``metrics.jsonl``."""
+        return read_json_lines(self.metrics_path)
 
     def add_metrics(self, record: Record) -> None:
         if self.writes:

@@ -34,7 +34,7 @@ def execute(job: RunJob, catalog: Catalog, report: Report) -> None:
             raise
         finally:
             workshop.close()
-        observer_errors = list(chain.from_iterable(workshop.ranks.all_gather(workshop.engine.observer_errors)))
+        observer_errors = list(chain.from_iterable(workshop.ranks.all_gather(workshop.hooks.observer_errors)))
         timings = folder.read().get("timings", {})
         timings["wall_seconds"] = round(timings.get("wall_seconds", 0.0) + time.time() - started, 1)
         folder.update({"status": "complete", "timings": timings, "observer_errors": observer_errors})

@@ -112,6 +112,8 @@ def _demonstrations(config: DemonstrationsConfig) -> dict[str, Any]:
 def _rl(rl: RlConfig, catalog: Catalog) -> dict[str, Any]:
     tricks = [_resolved(trick, catalog.trick(trick.name).trick) for trick in rl.tricks]
     plain = set() if rl.reuse_surplus else {"reuse_surplus"}
+    if rl.algorithm == "grpo":
+        plain |= {"algorithm"}
     return rl.model_dump(exclude=_NO_NUMBER | {"tricks"} | plain, mode="json") | {"tricks": tricks}
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
+from vla_rl_bench import entries
 from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.schema import ArmConfig, Suite
-from vla_rl_bench.engine import checkpoint, grpo
+from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.engine.distributed import rank_and_world_size
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import write_text
@@ -85,13 +86,12 @@ def _measure(job: RunJob, catalog: Catalog, iterations: int, parent: Path | None
         if parent is not None:
             checkpoint.load_policy(parent, policy)  # type: ignore[arg-type]
         job.run_folder.path.mkdir(parents=True)
-        training = workshop.training(policy, config.model_copy(update={"curve": None}))
+        changes = {"curve": None, "iterations": iterations, "checkpoint_every": iterations}
+        training = workshop.training(policy, config.model_copy(update=changes))
         clock = training.pool.clock = SpanRecorder()
-        metrics = []
-        for iteration in range(1, iterations + 1):
-            metrics.append(grpo.iterate(training, iteration))
-            report(job.run.id, "profile", iteration, iterations)
-        return Profile(job.suite.name, job.run, tuple(metrics), tuple(clock.spans), parent is not None)
+        entries.load(catalog.algorithm(config.algorithm).train)(training)
+        metrics = tuple(job.run_folder.metrics())
+        return Profile(job.suite.name, job.run, metrics, tuple(clock.spans), parent is not None)
     finally:
         workshop.close()
 

@@ -16,10 +16,11 @@ from vla_rl_bench.config.checks import too_few_starts
 from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import MAIN, UNSEEN, CurveConfig, RlConfig, SftConfig, Suite, sampling_name
 from vla_rl_bench.config.yaml_file import raise_errors
-from vla_rl_bench.engine import checkpoint, demonstrations, grpo, sft
+from vla_rl_bench.engine import checkpoint, demonstrations, sft
 from vla_rl_bench.engine.distributed import ranks_of
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Event, RunHooks
+from vla_rl_bench.engine.training import LossFunctions, Training, TrainingStarts
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.interfaces import Strategy, TokenPolicy
 from vla_rl_bench.options import make_options
@@ -50,7 +51,7 @@ class RunSession:
         self._contract: EnvironmentSpec | None = None
         self._trained: TokenPolicy | None = None
         tricks = job.arm.rl.tricks if job.arm.rl else ()
-        self.engine = RunHooks(
+        self.hooks = RunHooks(
             [make_options(catalog.trick(one.name).trick, one.options, one.name) for one in tricks],
             [make_options(catalog.tracker(one.name).tracker, one.options, one.name) for one in job.suite.trackers],
         )
@@ -61,7 +62,7 @@ class RunSession:
     def notify(self, event: Event) -> None:
         """Tell the observers, once for all ranks."""
         if self.ranks.main:
-            self.engine.notify(event)
+            self.hooks.notify(event)
 
     # -- the environment
 
@@ -240,30 +241,31 @@ class RunSession:
 
     def _rl(self, policy: TokenPolicy, config: RlConfig) -> dict[str, Tensor]:
         training = self.training(policy, config)
+        algorithm = entries.load(self.catalog.algorithm(config.algorithm).train)
         with self.timed("rl_seconds"):
-            grpo.train(training)
+            algorithm(training)
             return training.trainer.trained_state()
 
-    def training(self, policy: TokenPolicy, config: RlConfig) -> grpo.Training:
-        """What GRPO needs; the policy's optimiser is made here."""
+    def training(self, policy: TokenPolicy, config: RlConfig) -> Training:
+        """Make what an RL algorithm works with, the policy's optimizer included."""
         pool, objective = self.pool(), self.catalog.objective(config.objective)
         trainer = self.strategy.prepare(
             policy, betas=config.betas, weight_decay=config.weight_decay, grad_clip=config.grad_clip
         )
-        return grpo.Training(
-            run=self.job.run.id,
+        start_range = self.bounds(pool.contract, "training")
+        return Training(
             folder=self.folder,
+            config=config,
             trainer=trainer,
             ranks=self.ranks,
             pool=pool,
-            engine=self.engine,
-            config=config,
-            advantage=entries.load(self.catalog.advantage(config.advantage).function),
-            objective=entries.load(objective.function),
-            clipped_tokens=entries.load(objective.clipped_tokens) if objective.clipped_tokens else None,
-            tasks=self.tasks(pool.contract),
-            bounds=self.bounds(pool.contract, "training"),
-            seed=self.job.run.seed,
+            hooks=self.hooks,
+            functions=LossFunctions(
+                advantage=entries.load(self.catalog.advantage(config.advantage).function),
+                objective=entries.load(objective.function),
+                clipped_tokens=entries.load(objective.clipped_tokens) if objective.clipped_tokens else None,
+            ),
+            starts=TrainingStarts(self.tasks(pool.contract), start_range, self.job.run.seed),
             curve=self.curve(config.curve) if config.curve else (),
             progress=self.report,
             precision=str(self.strategy.describe().get("precision", "float32")),

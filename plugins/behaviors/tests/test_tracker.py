@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,11 @@ from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tricks.dynamic_sampling import DynamicSampling
 from vla_rl_bench.config.schema import SftConfig
 from vla_rl_bench.engine import demonstrations
-from vla_rl_bench.engine.collect import training_start
 from vla_rl_bench.engine.distributed import SingleProcess
-from vla_rl_bench.engine.grpo import Training, train
+from vla_rl_bench.engine.grpo import train
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.engine.sft import Windows, fine_tune
+from vla_rl_bench.engine.training import LossFunctions, Training, TrainingStarts
 from vla_rl_bench.files import read_json_lines
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
@@ -40,6 +39,7 @@ from vla_rl_bench_behaviors.records import NovelSuccess, read_successes, success
 from vla_rl_bench_behaviors.tracker import KEPT, NovelSuccessTracker
 
 BOUNDS = (10_000, 20_000)
+STARTS = TrainingStarts((0, 1, 2, 3), BOUNDS, 0)
 MIXED = [[["pushed", "grasped"], 1]]  # as if demonstrations pushed and grasped: either alone is new
 Weights = dict[str, torch.Tensor]
 
@@ -76,19 +76,15 @@ def run(weights: Weights, folder: Path, iterations: int = 2) -> None:
     engine.notify(events.RunStart("a-run", folder, {}))
     train(
         Training(
-            run="a-run",
             folder=RunFolder(folder),
             trainer=Single(SingleOptions(device="cpu")).prepare(policy),  # type: ignore[arg-type]
             ranks=SingleProcess(),
             pool=pool,
-            engine=engine,
+            hooks=engine,
             config=recipe(iterations=iterations, groups=4, learning_rate=3e-4),
-            advantage=group_advantages,
-            objective=clipped,
-            tasks=(0, 1, 2, 3),
-            bounds=BOUNDS,
-            seed=0,
-            curve=None,
+            functions=LossFunctions(group_advantages, clipped),
+            starts=STARTS,
+            curve=(),
             progress=lambda *_: None,
         )
     )
@@ -105,8 +101,7 @@ def first_iteration(weights: Weights, drawn: int) -> list[tuple[str, bool, Episo
     pool = tables()
     policy: Any = make_policy(pool.contract, NanoOptions(weights="tabletop"), 0).eval()
     policy.load_state_dict(weights)
-    start_of = partial(training_start, (0, 1, 2, 3), BOUNDS, 0, 1)
-    episodes = [Episode(start_of(g), r, ("rollout", 0, 1, g, r)) for g in range(drawn) for r in range(4)]
+    episodes = [Episode(STARTS.start(1, g), r, ("rollout", 0, 1, g, r), g) for g in range(drawn) for r in range(4)]
     waiting = iter(episodes)
     ended = roll_out(pool, Actor(policy, 1.0), lambda: next(waiting, None), keep=False)
     outcomes = {episode.key: (behavior(trajectory.events), trajectory.success) for episode, trajectory in ended}

@@ -19,7 +19,7 @@ from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.hooks import RunHooks
-from vla_rl_bench.engine.update import pack, update
+from vla_rl_bench.engine.update import LossSettings, pack, update
 from vla_rl_bench.interfaces import TokenPolicy, Trainer
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.types import ClipRange, Group
@@ -70,11 +70,9 @@ class UpdateWorkload:
             batch,
             config(self.minibatch),
             RunHooks(()),
-            clipped,
+            LossSettings(clipped, None, CLIP, TEMPERATURE),
             SingleProcess(),
-            temperature=TEMPERATURE,
-            clip=CLIP,
-            draw=self._rng(),
+            self._rng(),
         )
 
     def padded(self) -> schedule.Padded:

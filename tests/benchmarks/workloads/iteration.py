@@ -12,9 +12,10 @@ from tests.benchmarks.support.equivalence import same_trajectories
 from tests.benchmarks.support.pairs import Pair
 from tests.benchmarks.support.random_length_env import RandomLengthOptions
 from tests.benchmarks.support.update_workload import TEMPERATURE, UpdateWorkload
-from vla_rl_bench.engine.collect import collect, training_start
+from vla_rl_bench.engine.collect import GroupRequest, collect
 from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.hooks import RunHooks
+from vla_rl_bench.engine.training import TrainingStarts
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import TokenPolicy, Trainer
 from vla_rl_bench.options import make_options
@@ -64,13 +65,9 @@ class Iteration:
             return collect(
                 self.pool,
                 Actor(policy, TEMPERATURE),
+                GroupRequest(self._start, ("benchmark",), self.groups, self.groups, SIZE),
                 RunHooks(()),
-                self._start,
                 SingleProcess(),
-                key=("benchmark",),
-                wanted=self.groups,
-                most=self.groups,
-                size=SIZE,
             ).groups
 
     def in_waves(self) -> tuple[Group, ...]:
@@ -87,7 +84,7 @@ class Iteration:
         )
 
     def _start(self, group: int) -> Start:
-        return training_start(self.tasks, self.pool.contract.splits["training"], 0, 1, group)
+        return TrainingStarts(self.tasks, self.pool.contract.splits["training"], 0).start(1, group)
 
     def _update_workload(self, groups: Sequence[Group]) -> UpdateWorkload:
         tasks = self.pool.contract.tasks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,10 +15,11 @@ from vla_rl_bench import seeding
 from vla_rl_bench.algorithms.advantages import group_advantages
 from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.catalog import discover
-from vla_rl_bench.engine.collect import collect, training_start
+from vla_rl_bench.engine.collect import GroupRequest, collect
 from vla_rl_bench.engine.distributed import SingleProcess
 from vla_rl_bench.engine.hooks import RunHooks
-from vla_rl_bench.engine.update import pack, update
+from vla_rl_bench.engine.training import TrainingStarts
+from vla_rl_bench.engine.update import LossSettings, pack, update
 from vla_rl_bench.interfaces import Trainer
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool, open_pool
@@ -60,13 +60,15 @@ def _iterate(pool: Pool, prepared: Trainer, tricks: RunHooks, seed: int, iterati
         batch = collect(
             pool,
             Actor(policy, TEMPERATURE),
+            GroupRequest(
+                start_of=TrainingStarts(tasks, start_range, seed).of_iteration(iteration),
+                key=("rollout", seed, iteration),
+                target_groups=GROUPS,
+                max_groups=DRAWS * GROUPS,
+                group_size=SIZE,
+            ),
             tricks,
-            partial(training_start, tasks, start_range, seed, iteration),
             SingleProcess(),
-            key=("rollout", seed, iteration),
-            wanted=GROUPS,
-            most=DRAWS * GROUPS,
-            size=SIZE,
         )
     if batch.groups:
         returns = torch.from_numpy(np.stack([group.returns for group in batch.groups]))
@@ -76,10 +78,8 @@ def _iterate(pool: Pool, prepared: Trainer, tricks: RunHooks, seed: int, iterati
             pack(batch.groups, group_advantages(returns), instructions, prepared.policy),
             config(MINIBATCH),
             tricks,
-            clipped,
+            LossSettings(clipped, None, CLIP, TEMPERATURE),
             SingleProcess(),
-            temperature=TEMPERATURE,
-            clip=CLIP,
-            draw=seeding.generator("minibatches", seed, iteration),
+            seeding.generator("minibatches", seed, iteration),
         )
     return batch.chunks

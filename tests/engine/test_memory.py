@@ -15,10 +15,10 @@ from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single
 from vla_rl_bench.engine.distributed import SingleProcess
-from vla_rl_bench.engine.grpo import _warn_of
 from vla_rl_bench.engine.hooks import RunHooks
-from vla_rl_bench.engine.microbatch import activation_bytes, fitting
-from vla_rl_bench.engine.update import Batch, logprob_difference, measure_microbatch, pack, update
+from vla_rl_bench.engine.memory import activation_bytes, largest_microbatch
+from vla_rl_bench.engine.training import warn_if_logprobs_differ
+from vla_rl_bench.engine.update import Batch, LossSettings, logprob_difference, measure_microbatch, pack, update
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import InProcessPool
@@ -27,6 +27,7 @@ from vla_rl_bench.types import ClipRange, Group, Start
 
 CPU = torch.device("cpu")
 CLIP = ClipRange(0.2, 0.28)
+LOSS = LossSettings(clipped, None, CLIP, 1.6)
 
 
 @pytest.fixture
@@ -39,10 +40,10 @@ def batch(pool: InProcessPool, policy: Any) -> Batch:
 
 
 def test_the_most_that_fits() -> None:
-    assert fitting(1.0, 30_000_000, 50_000_000) == 49  # 10 MB for any number, 20 MB a chunk
-    assert fitting(0.03, 30_000_000, 50_000_000) == 1
-    with pytest.raises(UserError, match=r"one chunk's activations take 0\.03 GB, and 0\.02 were given"):
-        fitting(0.02, 30_000_000, 50_000_000)
+    assert largest_microbatch(1.0, 30_000_000, 50_000_000) == 49  # 10 MB for any number, 20 MB a chunk
+    assert largest_microbatch(0.03, 30_000_000, 50_000_000) == 1
+    with pytest.raises(UserError, match=r"one chunk's activations take 0\.03 GB, more than the 0\.02 given"):
+        largest_microbatch(0.02, 30_000_000, 50_000_000)
 
 
 def test_a_layer_saves_its_input_and_no_weights() -> None:
@@ -54,10 +55,8 @@ def test_a_layer_saves_its_input_and_no_weights() -> None:
 
 def test_activations_grow_with_the_chunks_and_no_gradient_is_left(batch: Batch, policy: Any) -> None:
     trainer = Single(SingleOptions(device="cpu")).prepare(policy)
-    arguments = (RunHooks([]), clipped, SingleProcess())
-    sizes = [
-        measure_microbatch(trainer, batch, gb, *arguments, temperature=1.6, clip=CLIP) for gb in (0.01, 0.02, 0.04)
-    ]
+    arguments = (RunHooks([]), LOSS, SingleProcess())
+    sizes = [measure_microbatch(trainer, batch, gb, *arguments) for gb in (0.01, 0.02, 0.04)]
     assert sizes[0] > 0 and sizes[1] == pytest.approx(2 * sizes[0], rel=0.5) and sizes[2] > 1.8 * sizes[1]
     assert not any(value.grad.any() for value in policy.parameters() if value.grad is not None)
 
@@ -70,10 +69,10 @@ def test_measuring_changes_no_number(batch: Batch, pool: InProcessPool, policy: 
         policy.zero_grad()
         trainer = Single(SingleOptions(device="cpu")).prepare(policy)
         if measure:
-            measure_microbatch(trainer, batch, 0.05, RunHooks([]), clipped, SingleProcess(), temperature=1.6, clip=CLIP)
+            measure_microbatch(trainer, batch, 0.05, RunHooks([]), LOSS, SingleProcess())
             logprob_difference(trainer, batch, SingleProcess(), temperature=1.6, chunks=8)
-        arguments = (trainer, batch, recipe(minibatch=2), RunHooks([]), clipped, SingleProcess())
-        update(*arguments, temperature=1.6, clip=CLIP, draw=np.random.default_rng(0), microbatch=7)
+        arguments = (trainer, batch, recipe(minibatch=2), RunHooks([]), LOSS, SingleProcess())
+        update(*arguments, np.random.default_rng(0), microbatch=7)
         return {name: value.clone() for name, value in policy.state_dict().items()}
 
     plain, measured = updated(False), updated(True)
@@ -93,10 +92,10 @@ def test_stored_logprobs_are_those_of_a_fresh_pass(batch: Batch, policy: Any) ->
 )
 def test_more_than_rounding_is_warned_about(difference: float, precision: str) -> None:
     with pytest.warns(RuntimeWarning, match="rollouts and updates see different policies"):
-        _warn_of(difference, precision)
+        warn_if_logprobs_differ(difference, precision)
 
 
 @pytest.mark.filterwarnings("error")
 def test_rounding_is_not() -> None:
-    _warn_of(9e-4, "float32")
-    _warn_of(0.04, "bfloat16")
+    warn_if_logprobs_differ(9e-4, "float32")
+    warn_if_logprobs_differ(0.04, "bfloat16")
