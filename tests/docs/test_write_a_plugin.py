@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from vla_rl_bench import conventions
+from vla_rl_bench.cli.new_package import KINDS, Names, render
 from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.scaffold.kinds import KINDS
-from vla_rl_bench.scaffold.names import Names
-from vla_rl_bench.scaffold.write import filled
 from vla_rl_bench.testing import EnvironmentContract
 from vla_rl_bench.testing.base import EnvironmentRules
 
@@ -51,7 +49,7 @@ def test_every_attribute_of_the_contract_is_named() -> None:
 
 
 def test_new_writes_what_the_page_begins_with() -> None:
-    for path, text in filled(KINDS["environment"], Names("reach")).items():
+    for path, text in render(KINDS["environment"], Names("reach")).items():
         if path not in EXTENDED:
             assert (STRANGER / path).read_text() == text, path
 

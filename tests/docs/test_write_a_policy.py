@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.scaffold.kinds import KINDS
-from vla_rl_bench.scaffold.names import Names
-from vla_rl_bench.scaffold.write import filled
+from vla_rl_bench.cli.new_package import KINDS, Names, render
 from vla_rl_bench.testing import PolicyContract
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-policy.md"
@@ -55,7 +53,7 @@ def python(folder: Path, *words: str) -> str:
 
 
 def test_the_files_are_those_that_new_writes() -> None:
-    written = filled(KINDS["policy"], Names("bag"))
+    written = render(KINDS["policy"], Names("bag"))
     assert shown() == {path: text for path, text in written.items() if path.endswith(".py") and text}
 
 

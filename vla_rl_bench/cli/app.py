@@ -13,7 +13,7 @@ from vla_rl_bench.cli import explore, runs
 from vla_rl_bench.cli.compare import compare
 from vla_rl_bench.cli.doctor import doctor
 from vla_rl_bench.cli.env import environments
-from vla_rl_bench.cli.new import new
+from vla_rl_bench.cli.new_package import new
 from vla_rl_bench.cli.power import power
 from vla_rl_bench.cli.profile import profile
 from vla_rl_bench.cli.report import report

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from vla_rl_bench.cli.main import main
-from vla_rl_bench.scaffold.kinds import KINDS
-from vla_rl_bench.scaffold.names import LONGEST, Names
-from vla_rl_bench.scaffold.write import filled
+from vla_rl_bench.cli.new_package import KINDS, MAX_LENGTH, Names, render
 
 RUFF = Path(sys.executable).with_name("ruff")
 SHORT, LONG = "a", "abcdefghi-klmnop-rstuvwx"
@@ -30,7 +28,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     "name", ["Reach", "1st", "my_robot", "my robot", "-x", "x-", "a--b", "", "é", "x" * 25, "../x"]
 )
 def test_a_name_that_cannot_be_is_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "as in `my-robot`" in refused(capsys, "environment", "--into", str(tmp_path), "--", name)
+    assert "such as `my-robot`" in refused(capsys, "environment", "--into", str(tmp_path), "--", name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -54,7 +52,7 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path, capsys: pytest.Capture
     there = tmp_path / "vla-rl-bench-reach"
     there.mkdir()
     (there / "precious").write_text("mine")
-    assert "is there already" in refused(capsys, "environment", "reach", "--into", str(tmp_path))
+    assert "exists already" in refused(capsys, "environment", "reach", "--into", str(tmp_path))
     assert [path.name for path in there.iterdir()] == ["precious"]
 
 
@@ -68,7 +66,7 @@ def test_everything_is_written_and_named(kind: str, tmp_path: Path, capsys: pyte
     assert main(["new", kind, "my-robot", "--into", str(tmp_path / "deep" / "er")]) == 0
     folder = tmp_path / "deep" / "er" / "vla-rl-bench-my-robot"
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert written == set(filled(KINDS[kind], Names("my-robot")))
+    assert written == set(render(KINDS[kind], Names("my-robot")))
     assert {"pyproject.toml", "README.md", f"tests/test_{kind}.py", "vla_rl_bench_my_robot/plugin.py"} <= written
     said = capsys.readouterr().out
     assert all(str(folder / path) in said for path in written)
@@ -84,7 +82,7 @@ def test_names_follow_from_the_name() -> None:
 
 @pytest.mark.skipif(not RUFF.exists(), reason="needs ruff. Run: pip install -e '.[dev]'")
 def test_what_is_written_is_clean_however_long_the_name(tmp_path: Path) -> None:
-    assert len(LONG) == LONGEST
+    assert len(LONG) == MAX_LENGTH
     for name in (SHORT, LONG):
         for kind in KINDS:
             assert main(["new", kind, name, "--into", str(tmp_path / kind)]) == 0

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.scaffold.kinds import KINDS
+from vla_rl_bench.cli.new_package import KINDS
 
 PROGRAM = Path(sys.executable).with_name("vla-rl-bench")
 SMALL = ("arms.sft.sft.steps=4", "evaluation.per_task=2")  # of the suite that comes with it
-NAMES = {"environment": "my-robot", "policy": "my-vla", "trick": "my-trick"}
-ARMS = {"environment": ["sft-rl"], "policy": ["sft-rl"], "trick": ["without", "with"]}
+NAMES = {"environment": "my-robot", "policy": "my-vla", "trick": "my-trick", "algorithm": "my-grpo"}
+ARMS = {"environment": ["sft-rl"], "policy": ["sft-rl"], "trick": ["without", "with"], "algorithm": ["grpo", "mine"]}
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the three packages, and pip's installation of them in ``site``."""
+    """A folder with a package of each kind, and pip's installation of them in ``site``."""
     folder = tmp_path_factory.mktemp("new")
     for kind in KINDS:
         subprocess.run([PROGRAM, "new", kind, NAMES[kind], "--into", folder], check=True, capture_output=True)
@@ -50,7 +50,7 @@ def test_its_tests_pass(made: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_listed_validates_and_runs(made: Path, kind: str, tmp_path: Path) -> None:
     name = NAMES[kind]
-    assert f"[vla-rl-bench-{name}]" in call(made, tmp_path, PROGRAM, "list", KINDS[kind].listed)
+    assert f"[vla-rl-bench-{name}]" in call(made, tmp_path, PROGRAM, "list", KINDS[kind].listing)
     assert f"{name}: ok" in call(made, tmp_path, PROGRAM, "validate", name)
     fewer = [f"arms.{arm}.rl.iterations=1" for arm in ARMS[kind]]
     table = call(made, tmp_path, PROGRAM, "run", name, *SMALL, *fewer, "--jobs", "1")

@@ -1,1 +1,0 @@
-"""Packages to begin with: ``vla-rl-bench new``."""
