@@ -74,6 +74,6 @@ def test_it_is_what_collect_finds_and_is_not_built_twice(tmp_path: Path) -> None
 
 
 def test_too_few_successes_are_said_and_leave_no_store(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the expert solved 6 of the 6 demonstration starts, and 7 are asked for"):
+    with pytest.raises(UserError, match="the expert solved 6 of the 6 demonstration starts; the suite asks for 7"):
         build(tmp_path / "store.npz", Unreliable(), BOUNDS, TASKS, 7, 0)
     assert not (tmp_path / "store.npz").exists()

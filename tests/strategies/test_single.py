@@ -138,5 +138,5 @@ def test_a_stage_begun_under_deepspeed_is_not_begun_again(seen: Any, tmp_path: P
     checkpoint.shards(path).mkdir()
     with pytest.raises(UserError, match="begun with strategy deepspeed"):
         Single(SingleOptions()).prepare(new_policy(seen)).load(path)
-    checkpoint.forget(path)
+    checkpoint.delete(path)
     assert not list(tmp_path.iterdir())

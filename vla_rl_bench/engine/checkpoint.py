@@ -1,4 +1,4 @@
-"""What of a policy is kept: the parameters that training may change.  The others come back from its options."""
+"""Stored policies: the parameters that training may change.  The frozen ones come from the policy's options."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ def frozen(policy: nn.Module) -> set[str]:
 
 def trained_state(policy: nn.Module) -> dict[str, Tensor]:
     """The state of a policy without its frozen parameters; the tensors are the policy's own."""
-    still = frozen(policy)
-    return {name: value for name, value in policy.state_dict().items() if name not in still}
+    frozen_names = frozen(policy)
+    return {name: value for name, value in policy.state_dict().items() if name not in frozen_names}
 
 
-def load_trained_state(policy: nn.Module, state: Mapping[str, Tensor], where: Path) -> None:
-    """Refuses a state that is not exactly what `trained_state` gives."""
+def load_trained_state(policy: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
+    """Load a state of `trained_state`.
+
+    Raises:
+        UserError: The state's names are not exactly the policy's trained ones.
+    """
     expected = set(trained_state(policy))
     if expected != set(state):
-        odd = sorted(expected ^ set(state))
-        what = "lacks" if odd[0] in expected else "has, unknown to this policy,"
-        raise UserError(f"{where}: {what} `{odd[0]}` ({len(odd)} such names); it was saved under other policy options")
+        names = sorted(expected ^ set(state))
+        problem = "lacks" if names[0] in expected else "has, unknown to this policy,"
+        raise UserError(f"{source}: {problem} `{names[0]}` ({len(names)} such names); saved with other policy options")
     policy.load_state_dict(dict(state), strict=False)
 
 
@@ -48,11 +52,11 @@ def load_policy(path: Path, policy: nn.Module) -> None:
 
 
 def shards(path: Path) -> Path:
-    """Where a strategy that writes a file a process keeps what belongs to the checkpoint `path`."""
+    """Folder for the files of a checkpoint of which each process writes its own."""
     return path.with_suffix(".shards")
 
 
-def forget(path: Path) -> None:
-    """Remove a stage's checkpoint, in whichever form it is."""
+def delete(path: Path) -> None:
+    """Delete a stage's checkpoint, a file or a folder of shards."""
     path.unlink(missing_ok=True)
     shutil.rmtree(shards(path), ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Demonstrations: made once by the environment's expert, kept on disk, shared by every run that asks for the same."""
+"""Demonstrations of the environment's expert: made once, kept on disk, shared by all runs that need the same ones."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, Observation, Start
 
 
-def demonstration_starts(contract: EnvironmentSpec, bounds: tuple[int, int], task: int, seed: int) -> list[Start]:
-    """The demonstration split in the order in which this seed uses it.  bounds: half-open range of start indices.
+def demonstration_starts(contract: EnvironmentSpec, start_range: tuple[int, int], task: int, seed: int) -> list[Start]:
+    """Starts of the demonstration split (a half-open range) in the order in which this seed uses them.
 
-    A split of up to 10,000 starts is shuffled whole; of a larger one, 10,000 starts are drawn.
+    A split of up to 10,000 starts is shuffled; of a larger one 10,000 starts are sampled.
     """
-    first, stop = bounds
+    first, stop = start_range
     order = seeding.generator("demonstration-starts", seed, task)
     size = min(stop - first, 10_000)
     return [Start(task, first + int(index)) for index in order.choice(stop - first, size=size, replace=False)]
 
 
-ATTEMPTS = 4  # times a start may be tried: experts are noisy, and another draw often succeeds
+ATTEMPTS = 4  # per start: experts are noisy, and another attempt often succeeds
 
 
-Progress = Callable[[int, int], None]  # demonstrations that there are, demonstrations in all
+Progress = Callable[[int, int], None]  # (demonstrations so far, demonstrations in all)
 
 
-def quiet(done: int, total: int) -> None:
-    """Says nothing."""
+def no_progress(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 def build(
     path: Path,
     pool: Pool,
-    bounds: tuple[int, int],
+    start_range: tuple[int, int],
     tasks: Sequence[int],
     per_task: int,
     seed: int,
-    progress: Progress = quiet,
+    progress: Progress = no_progress,
 ) -> None:
-    """Write the store at `path`, unless it is there.
+    """Make the demonstrations and write them to `path`, unless it exists.
 
-    Every try is kept in ``<path>.parts`` until the store is whole, so that a build that is killed goes on where it was,
-    and ends with the same bytes.  Only one process builds; others wait for it.
+    Every attempt is stored in ``<path>.parts`` until all are done, so an interrupted build resumes and ends with the
+    same bytes.  Only one process builds; others wait for it.
     """
     parts = path.with_name(f"{path.name}.parts")
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
-            save(path, collect(pool, bounds, tasks, per_task, seed, CachedExpertAttempts(pool, parts), progress))
+            save(path, collect(pool, start_range, tasks, per_task, seed, CachedExpertAttempts(pool, parts), progress))
         shutil.rmtree(parts, ignore_errors=True)
 
 
 class ExpertAttempts:
-    """Tries of the expert, which a pool makes."""
+    """Attempts of the expert on the slots of a pool."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -71,7 +71,7 @@ class ExpertAttempts:
 
 
 class CachedExpertAttempts(ExpertAttempts):
-    """The same, each kept in a file of `folder` at once: a demonstration, or none where the expert failed."""
+    """Expert attempts that are stored in a file of `folder` at once: a demonstration, or none if the expert failed."""
 
     def __init__(self, pool: Pool, folder: Path) -> None:
         super().__init__(pool)
@@ -79,77 +79,77 @@ class CachedExpertAttempts(ExpertAttempts):
 
     def demonstrate(self, starts: Sequence[Start], seed: int, attempt: int) -> list[Demonstration | None]:
         files = [self._folder / f"{start.task}-{attempt}-{start.index}.npz" for start in starts]
-        missing = [place for place, file in enumerate(files) if not file.exists()]
+        missing = [index for index, file in enumerate(files) if not file.exists()]
         while missing:
-            now, missing = missing[: self._pool.workers], missing[self._pool.workers :]
-            shown = super().demonstrate([starts[place] for place in now], seed, attempt)
-            for place, one in zip(now, shown, strict=True):
-                save(files[place], [] if one is None else [one])
+            batch, missing = missing[: self._pool.workers], missing[self._pool.workers :]
+            demonstrations = super().demonstrate([starts[index] for index in batch], seed, attempt)
+            for index, demonstration in zip(batch, demonstrations, strict=True):
+                save(files[index], [] if demonstration is None else [demonstration])
         return [next(iter(load(file)), None) for file in files]
 
 
 def collect(
     pool: Pool,
-    bounds: tuple[int, int],
+    start_range: tuple[int, int],
     tasks: Sequence[int],
     per_task: int,
     seed: int,
-    tries: ExpertAttempts | None = None,
-    progress: Progress = quiet,
+    attempts: ExpertAttempts | None = None,
+    progress: Progress = no_progress,
 ) -> list[Demonstration]:
-    """`per_task` successful demonstrations of each task, each from another start.
+    """Collect `per_task` successful demonstrations of each task, each from another start.
 
-    Where the expert fails, the split's next start serves; when none is left, the failed ones are tried again with
-    other noise.
+    If the expert fails, the next start of the split is used; when none is left, the failed starts are attempted again
+    with other noise.
     """
-    found: list[Demonstration] = []
+    demonstrations: list[Demonstration] = []
     total = per_task * len(tasks)
     for task in tasks:
-        before = len(found)
-        found += _collect_task(
+        before = len(demonstrations)
+        demonstrations += _collect_task(
             pool.contract,
-            tries or ExpertAttempts(pool),
-            bounds,
+            attempts or ExpertAttempts(pool),
+            start_range,
             task,
             per_task,
             seed,
             lambda more, before=before: progress(before + more, total),  # type: ignore[misc]
         )
-    return found
+    return demonstrations
 
 
 def _collect_task(
     contract: EnvironmentSpec,
-    tries: ExpertAttempts,
-    bounds: tuple[int, int],
+    attempts: ExpertAttempts,
+    start_range: tuple[int, int],
     task: int,
     per_task: int,
     seed: int,
     progress: Callable[[int], None],
 ) -> list[Demonstration]:
-    found: list[Demonstration] = []
-    failed = demonstration_starts(contract, bounds, task, seed)
+    demonstrations: list[Demonstration] = []
+    failed = demonstration_starts(contract, start_range, task, seed)
     for attempt in range(ATTEMPTS):
         starts, failed = failed, []
-        while len(found) < per_task and starts:
-            progress(len(found))
-            missing = per_task - len(found)
+        while len(demonstrations) < per_task and starts:
+            progress(len(demonstrations))
+            missing = per_task - len(demonstrations)
             batch, starts = starts[:missing], starts[missing:]
-            shown = tries.demonstrate(batch, seed, attempt)
-            found += [one for one in shown if one is not None]
-            failed += [start for start, one in zip(batch, shown, strict=True) if one is None]
-    if len(found) < per_task:
+            outcomes = attempts.demonstrate(batch, seed, attempt)
+            demonstrations += [outcome for outcome in outcomes if outcome is not None]
+            failed += [start for start, outcome in zip(batch, outcomes, strict=True) if outcome is None]
+    if len(demonstrations) < per_task:
         raise UserError(
-            f"task {task} of {contract.suite}: the expert solved {len(found)} of the {bounds[1] - bounds[0]} "
-            f"demonstration starts, and {per_task} are asked for. "
+            f"task {task} of {contract.suite}: the expert solved {len(demonstrations)} of the "
+            f"{start_range[1] - start_range[0]} demonstration starts; the suite asks for {per_task}. "
             + (
                 "Lower demonstrations.per_task or widen environment.starts.demonstration."
-                if found
+                if demonstrations
                 else "Leave the task out of `tasks`, or give demonstrations.source."
             )
         )
-    progress(len(found))
-    return found
+    progress(len(demonstrations))
+    return demonstrations
 
 
 def event_counts(demonstrations: Sequence[Demonstration]) -> list[tuple[tuple[str, ...], int]] | None:
@@ -171,9 +171,9 @@ def check_finite(demonstrations: Sequence[Demonstration], contract: EnvironmentS
             ("proprioception", contract.proprio, demonstration.observations.proprio),
         )
         for kind, names, values in columns:
-            places = np.argwhere(~np.isfinite(values))
-            if len(places):
-                (step, column), task = places[0], demonstration.start.task
+            positions = np.argwhere(~np.isfinite(values))
+            if len(positions):
+                (step, column), task = positions[0], demonstration.start.task
                 raise UserError(
                     f"{source}: a demonstration of task {task} ({contract.tasks[task].name}): {kind} `{names[column]}` "
                     f"is {values[step, column]} at step {step}, and must be finite; remove that demonstration"
@@ -181,14 +181,14 @@ def check_finite(demonstrations: Sequence[Demonstration], contract: EnvironmentS
 
 
 def save(path: Path, demonstrations: Sequence[Demonstration]) -> None:
-    """One compressed NumPy archive."""
+    """Write one compressed NumPy archive."""
     arrays: dict[str, np.ndarray] = {"starts": np.array([(d.start.task, d.start.index) for d in demonstrations])}
-    for number, shown in enumerate(demonstrations):
-        arrays[f"{number}.actions"] = shown.actions
-        arrays[f"{number}.proprio"] = shown.observations.proprio
-        if shown.events is not None:
-            arrays[f"{number}.events"] = np.array(shown.events, np.str_)
-        for camera, image in shown.observations.images.items():
+    for number, demonstration in enumerate(demonstrations):
+        arrays[f"{number}.actions"] = demonstration.actions
+        arrays[f"{number}.proprio"] = demonstration.observations.proprio
+        if demonstration.events is not None:
+            arrays[f"{number}.events"] = np.array(demonstration.events, np.str_)
+        for camera, image in demonstration.observations.images.items():
             arrays[f"{number}.image.{camera}"] = image
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -198,12 +198,12 @@ def save(path: Path, demonstrations: Sequence[Demonstration]) -> None:
 def load(path: Path) -> list[Demonstration]:
     with np.load(path) as archive:
         arrays = dict(archive)
-    found = []
+    demonstrations = []
     for number, (task, index) in enumerate(arrays["starts"].tolist()):
         prefix = f"{number}.image."
         images = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         observations = Observation(images, arrays[f"{number}.proprio"])
-        noted = arrays.get(f"{number}.events")
-        events = None if noted is None else tuple(noted.tolist())
-        found.append(Demonstration(Start(task, index), observations, arrays[f"{number}.actions"], events))
-    return found
+        recorded = arrays.get(f"{number}.events")
+        events = None if recorded is None else tuple(recorded.tolist())
+        demonstrations.append(Demonstration(Start(task, index), observations, arrays[f"{number}.actions"], events))
+    return demonstrations

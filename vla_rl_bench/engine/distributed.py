@@ -54,9 +54,9 @@ class DistributedRanks:
         return self.rank == 0
 
     def all_gather(self, item: T) -> list[T]:
-        found: list[T | None] = [None] * self.world
-        self._distributed.all_gather_object(found, item, group=self._group)
-        return found  # type: ignore[return-value]
+        items: list[T | None] = [None] * self.world
+        self._distributed.all_gather_object(items, item, group=self._group)
+        return items  # type: ignore[return-value]
 
     def broadcast(self, item: T) -> T:
         box = [item]
@@ -91,11 +91,11 @@ def ranks_of(strategy: Strategy) -> Ranks:
 
 
 def split_microbatches(rows: int, size: int, ranks: Ranks) -> list[NDArray[np.int64]]:
-    """This rank's micro-batches of a mini-batch: positions 0..rows-1, at most `size` in one forward.
+    """Split a mini-batch into this rank's micro-batches: row indices 0..rows-1, at most `size` in one forward.
 
-    Ranks share the rows evenly, and each gets the same number of micro-batches, since under ZeRO every forward is a
-    joint one.  An empty micro-batch means: forward any row, and count nothing.
+    Ranks share the rows evenly, and each gets the same number of micro-batches, since under ZeRO all ranks forward
+    together.  For an empty micro-batch, forward any row and count nothing.
     """
     largest = -(-rows // ranks.world)
-    mine = np.array_split(np.arange(rows), ranks.world)[ranks.rank]
-    return [mine[first : first + size] for first in range(0, max(largest, 1), size)]
+    own_rows = np.array_split(np.arange(rows), ranks.world)[ranks.rank]
+    return [own_rows[first : first + size] for first in range(0, max(largest, 1), size)]

@@ -1,4 +1,4 @@
-"""Evaluation: every start of a split, greedy or sampled, one record an episode.  Value hooks are off."""
+"""Evaluation: the first starts of a split, greedy or sampled, one record per episode.  Value hooks are off."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from vla_rl_bench.types import Start
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate.  bounds: half-open range of start indices; per_task: the first so many of them.
+    """The episodes of an evaluation.
 
     Raises:
-        UserError: The range has fewer starts.
+        UserError: The range has fewer starts than `per_task`.
     """
 
     name: str
     sampling: Sampling
     tasks: tuple[int, ...]
-    bounds: tuple[int, int]
-    per_task: int
+    start_range: tuple[int, int]  # half-open range of start indices
+    per_task: int  # starts per task, the first of the range
     seed: int
 
     def __post_init__(self) -> None:
-        first, stop = self.bounds
+        first, stop = self.start_range
         if self.per_task > stop - first:
             raise UserError(
-                f"evaluation `{self.name}`: asks for {self.per_task} starts a task, and there are {stop - first} "
+                f"evaluation `{self.name}`: asks for {self.per_task} starts per task, and there are {stop - first} "
                 f"({first}-{stop - 1}); write at most that as per_task and run the same command again"
             )
 
     def episodes(self) -> list[Episode]:
         """All episodes, task by task.
 
-        The random numbers of a sampled episode are keyed by the start, not by the arm: two arms meet the same luck.
+        The random numbers of a sampled episode are keyed by the start, not by the arm: two arms get the same ones.
         """
         rollouts = 1 if isinstance(self.sampling, str) else self.sampling.rollouts
         label = sampling_name(self.sampling)
         return [
             Episode(Start(task, index), rollout, ("evaluation", self.seed, label, task, index, rollout))
             for task in self.tasks
-            for index in range(self.bounds[0], self.bounds[0] + self.per_task)
+            for index in range(self.start_range[0], self.start_range[0] + self.per_task)
             for rollout in range(rollouts)
         ]
 
@@ -62,15 +62,18 @@ def evaluate(
     iteration: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
-    """-> a record an episode, in the order of `Evaluation.episodes`; each rank plays its share and gets all records.
+    """Play the episodes and return one record for each, in the order of `Evaluation.episodes`.
 
-    policy: in eval mode, on its device; None: the environment's expert plays.
+    Each rank plays its share and gets all records.
+
+    Args:
+        policy: In eval mode, on its device; None: the environment's expert plays.
     """
     episodes = evaluation.episodes()
-    mine = episodes[ranks.rank :: ranks.world]
-    played = _expert_episodes(pool, mine, evaluation.seed)
+    own_episodes = episodes[ranks.rank :: ranks.world]
+    played = _expert_episodes(pool, own_episodes, evaluation.seed)
     if policy is not None:
-        played = _policy_episodes(pool, policy, mine, evaluation.sampling)
+        played = _policy_episodes(pool, policy, own_episodes, evaluation.sampling)
     records: dict[tuple[Any, ...], dict[str, Any]] = {}
     for episode, outcome in played:
         records[episode.key] = {
@@ -85,9 +88,9 @@ def evaluate(
             **outcome,
             "protocol": pool.contract.protocol,
         }
-        progress(len(records), len(mine))
-    for others in ranks.all_gather(records):
-        records |= others
+        progress(len(records), len(own_episodes))
+    for rank_records in ranks.all_gather(records):
+        records |= rank_records
     return [records[episode.key] for episode in episodes]
 
 
@@ -102,10 +105,7 @@ def _policy_episodes(
 
 
 def _expert_episodes(pool: Pool, episodes: Sequence[Episode], seed: int) -> Iterator[tuple[Episode, dict[str, Any]]]:
-    """One attempt of the expert from each start.  The steps of a failure are not known.
-
-    seed: of the expert's noise.
-    """
+    """Let the expert attempt each start once, with noise from `seed`.  The steps of a failure are not known."""
     for first in range(0, len(episodes), pool.slots):  # demonstrations hold images: not all of them at once
         batch = episodes[first : first + pool.slots]
         demonstrations = pool.demonstrate([episode.start for episode in batch], seed)

@@ -1,6 +1,6 @@
-"""The RunHooks: the tricks and trackers of one run, called through pluggy.
+"""Tricks and trackers of one run, called through pluggy.
 
-Only what the suite names is registered, in its order; a later trick's wrapper goes around an earlier one's.
+Only the ones that the suite names are registered, in its order; a later trick's wrapper goes around earlier ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HOOKS: dict[type, str] = {
 
 
 class _Defaults:
-    """Owner of last resort of every value hook, so that wrappers always have something to wrap."""
+    """Default owner of every value hook, so wrappers always have something to wrap."""
 
     estimator: Callable[[Tensor], Tensor]
 
@@ -69,7 +69,7 @@ class RunHooks:
     def __init__(self, tricks: Sequence[object], trackers: Sequence[object] = ()) -> None:
         self.observer_errors: list[str] = []
         self._defaults = _Defaults()
-        _refuse_two_owners(tricks)
+        _check_single_owners(tricks)
         self._manager = plugins.engine_manager()
         self._manager.register(self._defaults)
         for number, participant in enumerate((*tricks, *trackers)):
@@ -85,15 +85,15 @@ class RunHooks:
     # -- values
 
     def sampling_params(self, iteration: int, default: SamplingParams) -> SamplingParams:
-        found = self._manager.hook.sampling_params(iteration=iteration, default=default)
-        return _expect("sampling_params", found, SamplingParams)
+        params = self._manager.hook.sampling_params(iteration=iteration, default=default)
+        return _expect("sampling_params", params, SamplingParams)
 
     def draw_limit(self, iteration: int, default: float) -> float:
         return float(self._manager.hook.draw_limit(iteration=iteration, default=default))
 
     def clip_range(self, iteration: int, default: ClipRange) -> ClipRange:
-        found = self._manager.hook.clip_range(iteration=iteration, default=default)
-        return _expect("clip_range", found, ClipRange)
+        clip = self._manager.hook.clip_range(iteration=iteration, default=default)
+        return _expect("clip_range", clip, ClipRange)
 
     def keep_group(self, group: Group) -> bool:
         """True when every trick that has an opinion agrees."""
@@ -102,10 +102,10 @@ class RunHooks:
     def advantages(self, returns: Tensor, default_fn: Callable[[Tensor], Tensor]) -> Tensor:
         """returns: float ``[groups, rollouts]`` -> the same shape.  default_fn: the suite's estimator."""
         self._defaults.estimator = default_fn
-        found = _expect("advantages", self._manager.hook.advantages(returns=returns), Tensor)
-        if found.shape != returns.shape:
-            raise PluginError(f"advantages: expected shape {tuple(returns.shape)}, got {tuple(found.shape)}")
-        return found
+        advantages = _expect("advantages", self._manager.hook.advantages(returns=returns), Tensor)
+        if advantages.shape != returns.shape:
+            raise PluginError(f"advantages: expected shape {tuple(returns.shape)}, got {tuple(advantages.shape)}")
+        return advantages
 
     def loss_terms(self, logprobs: Tensor, entropy: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """All tricks' named terms, each a scalar; the arguments are ``[chunks, K*D]``."""
@@ -119,18 +119,18 @@ class RunHooks:
         return terms
 
     def _two_terms(self, key: str, logprobs: Tensor, entropy: Tensor, mask: Tensor) -> str:
-        given = {"logprobs": logprobs, "entropy": entropy, "mask": mask}
+        arguments = {"logprobs": logprobs, "entropy": entropy, "mask": mask}
         owners = [
-            _name(one.plugin)
-            for one in self._manager.hook.loss_terms.get_hookimpls()
-            if not plugins.wraps(one) and key in (_call(one, given) or {})
+            _name(implementation.plugin)
+            for implementation in self._manager.hook.loss_terms.get_hookimpls()
+            if not plugins.wraps(implementation) and key in (_call(implementation, arguments) or {})
         ]
-        return f"loss_terms: `{key}` comes from {' and '.join(owners)}. Leave one of them out of rl.tricks."
+        return f"loss_terms: `{key}` comes from {' and '.join(owners)}. Remove one of them from rl.tricks."
 
     # -- observers
 
     def notify(self, event: Event) -> list[str]:
-        """Tell every observer, in the suite's order.  -> what they raised, one line each; never fatal."""
+        """Notify every observer, in the suite's order; return the errors that they raised, one line each."""
         hook = _HOOKS[type(event)]
         raised = []
         for observer in getattr(self._manager.hook, hook).get_hookimpls():
@@ -142,23 +142,23 @@ class RunHooks:
         return raised
 
 
-def _refuse_two_owners(tricks: Sequence[object]) -> None:
+def _check_single_owners(tricks: Sequence[object]) -> None:
     owned = [(_name(trick), set(plugins.owned_hooks(trick))) for trick in tricks]
-    for (first, its), (second, others) in combinations(owned, 2):
+    for (first, first_hooks), (second, second_hooks) in combinations(owned, 2):
         for hook in plugins.VALUE_HOOKS:
-            if hook in its & others:
-                raise PluginError(f"{hook}: both {first} and {second} own it. Leave one of them out of rl.tricks.")
+            if hook in first_hooks & second_hooks:
+                raise PluginError(f"{hook}: both {first} and {second} own it. Remove one of them from rl.tricks.")
 
 
-def _call(implementation: pluggy.HookImpl, given: dict[str, Any]) -> Any:
-    return implementation.function(*(given[name] for name in implementation.argnames))
+def _call(implementation: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
 def _name(participant: object) -> str:
     return type(participant).__qualname__
 
 
-def _expect(hook: str, found: object, expected: type[_T]) -> _T:
-    if not isinstance(found, expected):
-        raise PluginError(f"{hook}: expected {expected.__name__}, got {type(found).__name__}")
-    return found
+def _expect(hook: str, answer: object, expected: type[_T]) -> _T:
+    if not isinstance(answer, expected):
+        raise PluginError(f"{hook}: expected {expected.__name__}, got {type(answer).__name__}")
+    return answer

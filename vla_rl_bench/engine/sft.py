@@ -24,23 +24,25 @@ from vla_rl_bench.types import Demonstration, EnvironmentSpec, FloatArray, Obser
 
 
 class Windows:
-    """Every step of every demonstration as a training example: what was seen, and the next K expert actions.
+    """Training examples: each step of each demonstration, its observation with the next K expert actions.
 
-    Past the end of an episode the chunk is filled with the environment's noop, or, where actions are absolute, with the
-    last one.
+    Past the end of an episode the chunk is filled with the environment's noop or, if actions are absolute, with the
+    last action.
     """
 
     def __init__(self, demonstrations: Sequence[Demonstration], contract: EnvironmentSpec, policy: TokenPolicy) -> None:
         action = contract.action
         noop = np.array(action.noop, np.float32)
         chunks = [
-            chunk_labels(shown.actions, shown.actions[-1] if action.absolute else noop, policy.chunk)
-            for shown in demonstrations
+            chunk_labels(demonstration.actions, demonstration.actions[-1] if action.absolute else noop, policy.chunk)
+            for demonstration in demonstrations
         ]
-        self.observations = Observation.concatenate([shown.observations for shown in demonstrations])
+        self.observations = Observation.concatenate([demonstration.observations for demonstration in demonstrations])
         self.tokens = action_tokens.encode(policy.normalise(np.concatenate(chunks))).reshape(len(self), -1)
         self.instructions = [
-            contract.tasks[shown.start.task].instruction for shown in demonstrations for _ in range(len(shown.actions))
+            contract.tasks[demonstration.start.task].instruction
+            for demonstration in demonstrations
+            for _ in range(len(demonstration.actions))
         ]
 
     def __len__(self) -> int:
@@ -52,29 +54,29 @@ class Windows:
 
 
 def chunk_labels(actions: FloatArray, noop: FloatArray, chunk: int) -> FloatArray:
-    """actions: ``[T, D]`` -> ``[T, K, D]``: row t holds actions t..t+K-1, noop past the end."""
+    """Build the chunk of each step: from actions ``[T, D]``, row t of ``[T, K, D]`` holds t..t+K-1, then noops."""
     padded = np.concatenate([actions, np.repeat(noop[None], chunk - 1, axis=0)])
     return np.stack([padded[k : k + len(actions)] for k in range(chunk)], axis=1).astype(np.float32)
 
 
 def learning_rate(step: int, config: SftConfig) -> float:
-    """Linear warm-up, then cosine decay to 5% of the peak.  step: 0 for the first."""
+    """Learning rate of a step (0 is the first): linear warm-up, then cosine decay to 5% of the peak."""
     warm = min(1.0, (step + 1) / max(config.warmup, 1))
     return config.learning_rate * warm * max(0.05, 0.5 * (1 + math.cos(math.pi * step / config.steps)))
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What is evaluated while fine-tuning, and where it is recorded: ``iteration`` is the number of steps so far."""
+    """Evaluations during fine-tuning, recorded with the number of steps so far as ``iteration``."""
 
     pool: Pool
     folder: RunFolder
-    asked: tuple[Evaluation, ...]
+    evaluations: tuple[Evaluation, ...]
 
-    def point(self, trainer: Trainer, ranks: Ranks, steps: int) -> None:
-        for one in self.asked:
+    def evaluate(self, trainer: Trainer, ranks: Ranks, steps: int) -> None:
+        for evaluation in self.evaluations:
             with trainer.acting() as policy:
-                self.folder.add_episodes(evaluate(self.pool, policy, one, ranks, iteration=steps))
+                self.folder.add_episodes(evaluate(self.pool, policy, evaluation, ranks, iteration=steps))
 
 
 def fine_tune(
@@ -87,17 +89,17 @@ def fine_tune(
     progress: Callable[[int, int], None],
     curve: Curve | None = None,
 ) -> float:
-    """Train in place, resuming from the checkpoint at `save_to` -> the last loss, nats a token."""
+    """Train in place, resuming from the checkpoint at `save_to`; return the last loss in nats per token."""
     first = trainer.load(save_to)
     loss = math.nan
     if curve:
         curve.folder.cut_curve(first)
         if first == 0:
-            curve.point(trainer, ranks, 0)
+            curve.evaluate(trainer, ranks, 0)
     for step in range(first, config.steps):
         loss = _step(trainer, windows, config, seed, step, ranks)
         if curve and config.curve and ((step + 1) % config.curve.every == 0 or step + 1 == config.steps):
-            curve.point(trainer, ranks, step + 1)
+            curve.evaluate(trainer, ranks, step + 1)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
             trainer.save(save_to, step + 1)
         progress(step + 1, config.steps)
@@ -105,16 +107,16 @@ def fine_tune(
 
 
 def _step(trainer: Trainer, windows: Windows, config: SftConfig, seed: int, step: int, ranks: Ranks) -> float:
-    """-> the mini-batch's mean cross-entropy, over all ranks."""
-    draw = seeding.generator("sft", seed, step)
-    observations, instructions, tokens = windows.batch(draw.integers(len(windows), size=config.batch_size))
+    """Take one optimizer step; return the mini-batch's mean cross-entropy over all ranks."""
+    rng = seeding.generator("sft", seed, step)
+    observations, instructions, tokens = windows.batch(rng.integers(len(windows), size=config.batch_size))
     if config.proprio_noise:
-        noise = draw.normal(scale=config.proprio_noise, size=observations.proprio.shape).astype(np.float32)
+        noise = rng.normal(scale=config.proprio_noise, size=observations.proprio.shape).astype(np.float32)
         observations = Observation(observations.images, observations.proprio + noise)
     parts = split_microbatches(config.batch_size, config.microbatch, ranks)
     total = 0.0
     for number, part in enumerate(parts):
-        rows = part if len(part) else np.zeros(1, np.int64)  # forward something, since the other ranks do
+        rows = part if len(part) else np.zeros(1, np.int64)  # forward any row, since the other ranks do
         labels = tokens[rows]
         inputs = trainer.policy.collate(observations[rows], [instructions[row] for row in rows])
         logits = trainer.forward(inputs | {"tokens": labels})

@@ -152,7 +152,7 @@ class RunSession:
         if self.ranks.main:
             checkpoint.save_state(self.folder.policy_path, state)
             for stage in ("sft", "rl"):
-                checkpoint.forget(self.folder.checkpoint_path(stage))
+                checkpoint.delete(self.folder.checkpoint_path(stage))
         self.ranks.broadcast(None)  # nobody goes on before the policy is there
 
     def _adopt(self, policy: TokenPolicy, state: dict[str, Tensor]) -> None:
