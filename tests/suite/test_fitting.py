@@ -116,5 +116,7 @@ def test_extra_evaluations_of_other_environments_are_checked_when_they_begin() -
     check_starts(suite.model_copy(update={"extra_evaluations": (elsewhere,)}), TABLETOP)
     with pytest.raises(UserError, match=r"extra_evaluations\.more\.per_task: asks for 20000 held-out starts"):
         check_starts(suite.model_copy(update={"extra_evaluations": (here,)}), TABLETOP)
-    with pytest.raises(UserError, match=r"evaluation `more`: asks for 20000 starts per task, and there are 10 \(20-29\)"):
+    with pytest.raises(
+        UserError, match=r"evaluation `more`: asks for 20000 starts per task, and there are 10 \(20-29\)"
+    ):
         Evaluation("more", "greedy", (0,), (20, 30), 20_000, seed=0)
