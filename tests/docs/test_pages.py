@@ -18,7 +18,7 @@ PAGES = [
     *sorted((REPOSITORY / "docs").rglob("*.md")),
     *sorted(REPOSITORY.glob("plugins/*/README.md")),
 ]
-TYPED = [path for path in PAGES if "```console" in path.read_text()]
+TYPED = [path for path in PAGES if re.search(r"^```(console|bash)$", path.read_text(), re.M)]
 STRANGER = REPOSITORY / "tests" / "data" / "stranger"
 
 
@@ -27,14 +27,14 @@ def named(path: Path) -> str:
 
 
 def commands(path: Path, program: str) -> list[list[str]]:
-    """The words after `program` of every console line that calls it, wherever it is installed."""
-    lines = [
-        line
-        for block in re.findall(r"^```console\n(.*?)^```", path.read_text(), re.M | re.S)
-        for line in re.findall(r"^\$ (.+)$", block, re.M)
-    ]
-    words = [shlex.split(part) for line in lines for part in line.split("&&")]
-    return [line[1:] for line in words if line[0].rpartition("/")[2] == program]
+    """Return the words after `program` of every command line that calls it, wherever it is installed."""
+    text = path.read_text()
+    console = re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)
+    lines = [line for block in console for line in re.findall(r"^\$ (.+)$", block, re.M)]
+    bash = re.findall(r"^```bash\n(.*?)^```", text, re.M | re.S)
+    lines += [line for block in bash for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+    words = [shlex.split(part, comments=True) for line in lines for part in line.split("&&")]
+    return [line[1:] for line in words if line and line[0].rpartition("/")[2] == program]
 
 
 @pytest.mark.parametrize("page", TYPED, ids=named)
@@ -68,7 +68,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
-def test_the_readme_has_the_two_commands_that_a_stranger_needs() -> None:
+def test_readme_sets_up_with_two_make_commands() -> None:
     assert commands(REPOSITORY / "README.md", "make") == [["quickstart"], ["test"]]
 
 
