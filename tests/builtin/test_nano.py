@@ -12,7 +12,7 @@ from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.builtin.nano import pretrain, tokenizer
 from vla_rl_bench.builtin.nano.options import NanoOptions
 from vla_rl_bench.builtin.nano.policy import WEIGHTS, NanoPolicy, fourier_rows, make
-from vla_rl_bench.builtin.nano.pretraining_data import lessons
+from vla_rl_bench.builtin.nano.pretraining_data import pretraining_batch
 from vla_rl_bench.builtin.tabletop.environment import contract
 from vla_rl_bench.builtin.tabletop.environment import make as make_table
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
@@ -157,7 +157,7 @@ def test_the_head_begins_with_neighbours_alike_and_values_descending() -> None:
 
 def test_words_do_not_collide() -> None:
     said = {word for layouts in SUITES.values() for layout in layouts for word in layout.instruction.split()}
-    asked = {w for s in lessons(np.random.default_rng(0), 512, 4, 0.5).sentences for w in s.split()}
+    asked = {w for s in pretraining_batch(np.random.default_rng(0), 512, 4, 0.5).sentences for w in s.split()}
     known = said | asked | set(LIBERO.split())
     assert len({tokenizer.word_id(word) for word in known}) == len(known)
     assert tokenizer.PADDING not in {tokenizer.word_id(word) for word in known}
@@ -170,7 +170,7 @@ def test_no_instruction_is_cut() -> None:
 
 
 def test_pre_training_asks_no_task_and_never_moves_the_gripper_fingers() -> None:
-    asked = lessons(np.random.default_rng(1), 512, 4, 0.6)
+    asked = pretraining_batch(np.random.default_rng(1), 512, 4, 0.6)
     tasks = {layout.instruction for layouts in SUITES.values() for layout in layouts}
     assert not tasks & set(asked.sentences)
     assert not any("put" in sentence.split() for sentence in asked.sentences)

@@ -1,4 +1,4 @@
-"""What ``vla-rl-bench doctor`` looks at for the core: the interpreter, torch, the cores."""
+"""Checks of ``vla-rl-bench doctor`` for the core: interpreter, torch, cores."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def torch_build() -> list[CheckResult]:
 
 
 def pinned_threads() -> list[CheckResult]:
-    """Runs share the cores, one thread each; a thread pool a run, each as wide as the machine, is slower."""
+    """Check OMP_NUM_THREADS: runs share the cores with one thread each; a full thread pool per run is slower."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS")
-    what = f"{cores} cores, OMP_NUM_THREADS={wanted or 'unset'}"
-    sound = wanted is None or (wanted.isdigit() and 1 <= int(wanted) <= cores)
-    return [CheckResult(sound, what, "unset OMP_NUM_THREADS, or export OMP_NUM_THREADS=1")]
+    threads = os.environ.get("OMP_NUM_THREADS")
+    what = f"{cores} cores, OMP_NUM_THREADS={threads or 'unset'}"
+    ok = threads is None or (threads.isdigit() and 1 <= int(threads) <= cores)
+    return [CheckResult(ok, what, "unset OMP_NUM_THREADS, or export OMP_NUM_THREADS=1")]

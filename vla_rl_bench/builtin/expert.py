@@ -1,4 +1,4 @@
-"""The environment's own expert as a policy: a suite evaluates it, and compares it, like any other."""
+"""The environment's own expert as a policy that a suite evaluates and compares like any other."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from vla_rl_bench.types import EnvironmentSpec
 
 
 def make(spec: EnvironmentSpec, options: NoOptions, seed: int) -> nn.Module:
-    """A module without weights: `Environment.demonstrate` plays the episodes."""
+    """Make a module without weights: `Environment.demonstrate` plays the episodes."""
     return nn.Module()

@@ -1,4 +1,4 @@
-"""What this distribution itself brings, registered through the same hooks as a stranger's plugin."""
+"""Built-in policy, environment, tricks and formats, registered through the hooks that third parties use."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ def register_table_formats() -> Iterator[TableFormatEntry]:
     yield TableFormatEntry("markdown", "a table for a README", "vla_rl_bench.analysis.tables.markdown:markdown", "md")
     yield TableFormatEntry("latex", "a booktabs table for a paper", "vla_rl_bench.analysis.tables.latex:latex", "tex")
     yield TableFormatEntry(
-        "html", "a figure for any page, with sources", "vla_rl_bench.analysis.tables.html:html", "html"
+        "html", "a table for any page, with sources", "vla_rl_bench.analysis.tables.html:html", "html"
     )
     yield TableFormatEntry(
-        "csv", "a sheet for other programs", "vla_rl_bench.analysis.tables.csv_format:comma_separated", "csv"
+        "csv", "for spreadsheets and other programs", "vla_rl_bench.analysis.tables.csv_format:comma_separated", "csv"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a suite file may write beside ``policy: {name: nano}``."""
+"""Options of ``policy: {name: nano}``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class NanoOptions:
-    """chunk: actions K an observation is answered with.  width, layers, heads: of the transformer.
+    """chunk: K, actions per observation.  width, layers, heads: of the transformer.
 
-    stem: how an image becomes tokens; `patch` is linear on squares of `patch` pixels, `conv` is three convolutions of
-    stride 2 (one token for 8 x 8 pixels).  words: instruction tokens; a longer instruction is cut.  rank: of the head.
-    weights: `none`, or `tabletop`, the shipped stand-in for VLA pre-training (see `pretrain.py`), which fits the
-    defaults of all other options alone.
+    stem: image encoder; `patch` is linear on squares of `patch` pixels, `conv` is three convolutions of stride 2 (one
+    token per 8 x 8 pixels).  words: instruction tokens; longer instructions are truncated.  rank: of the head.
+    weights: `none`, or `tabletop`, the shipped weights that stand for VLA pre-training (see `pretrain.py`); they fit
+    only the defaults of all other options.
     """
 
     chunk: int = 4

@@ -25,7 +25,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def make(spec: EnvironmentSpec, options: NanoOptions, seed: int) -> NanoPolicy:
-    """The entry point.  `seed` draws the initial weights, of which pre-trained ones leave nothing."""
+    """Make the policy; `seed` draws the initial weights, which pre-trained ones replace."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = NanoPolicy(spec, options)
@@ -75,22 +75,22 @@ class NanoPolicy(nn.Module):
         self.register_buffer("high", torch.tensor(spec.action.high), persistent=False)
 
     def collate(self, observations: Observation, instructions: Sequence[str]) -> dict[str, Tensor]:
-        """-> one uint8 ``[B, H, W, 3]`` a camera, ``words [B, L]`` int64, ``proprio [B, P]`` float32."""
+        """Collate to uint8 ``[B, H, W, 3]`` per camera, ``words [B, L]`` int64 and ``proprio [B, P]`` float32."""
         inputs = {f"image.{name}": torch.from_numpy(observations.images[name]) for name in self.cameras}
         inputs["words"] = torch.from_numpy(encode(instructions, self.words))
         inputs["proprio"] = torch.from_numpy(observations.proprio)
         return inputs
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """-> logits ``[B, K*D, 256]``.  Only the queries leave the last layer: no other position is ever read."""
-        seen = [stem(inputs[f"image.{name}"]) for name, stem in zip(self.cameras, self.stems, strict=True)]
-        told = self.instruction(inputs["words"]) + self.instruction_places
-        felt = self.proprio(inputs["proprio"])[:, None]
-        asked = self.queries.expand(len(felt), -1, -1)
-        tokens = torch.cat([*seen, told, felt, asked], 1)
+        """Compute logits ``[B, K*D, 256]``; the last layer computes the query positions only."""
+        images = [stem(inputs[f"image.{name}"]) for name, stem in zip(self.cameras, self.stems, strict=True)]
+        instruction = self.instruction(inputs["words"]) + self.instruction_places
+        proprio = self.proprio(inputs["proprio"])[:, None]
+        queries = self.queries.expand(len(proprio), -1, -1)
+        tokens = torch.cat([*images, instruction, proprio, queries], 1)
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            tokens = layer(tokens, asked.shape[1] if index == last else tokens.shape[1])
+            tokens = layer(tokens, queries.shape[1] if index == last else tokens.shape[1])
         logits: Tensor = self.head(self.norm(tokens))
         return logits
 
@@ -106,7 +106,7 @@ class NanoPolicy(nn.Module):
 
 
 class Stem(nn.Module):
-    """A camera's image, uint8 ``[B, H, W, 3]`` -> tokens ``[B, n, width]`` with their places added."""
+    """Image encoder: uint8 ``[B, H, W, 3]`` of one camera to tokens ``[B, n, width]`` with position embeddings."""
 
     def __init__(self, image: ImageSpec, options: NanoOptions) -> None:
         super().__init__()
@@ -144,14 +144,14 @@ def _convolutions(width: int) -> nn.Module:
 
 
 def _squares(pixels: Tensor, patch: int) -> Tensor:
-    """``[B, H, W, 3]`` -> ``[B, squares, patch*patch*3]``, row by row."""
+    """Split ``[B, H, W, 3]`` into squares ``[B, squares, patch*patch*3]``, row by row."""
     batch, height, width, channels = pixels.shape
     grid = pixels.view(batch, height // patch, patch, width // patch, patch, channels).transpose(2, 3)
     return grid.reshape(batch, -1, patch * patch * channels)
 
 
 class Layer(nn.Module):
-    """A pre-norm transformer layer that may answer for its last positions only."""
+    """Pre-norm transformer layer that may compute its last positions only."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class Layer(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, tokens: Tensor, answers: int) -> Tensor:
-        """``[B, T, width]`` -> ``[B, answers, width]``, the last positions; all of them are attended to."""
+        """Compute the last positions ``[B, answers, width]`` of tokens ``[B, T, width]``, attending to all."""
         batch, _, width = tokens.shape
         normed = self.norm_attention(tokens)
         query = self._split(self.query(normed[:, -answers:]))
@@ -177,13 +177,13 @@ class Layer(nn.Module):
         return result
 
     def _split(self, tokens: Tensor) -> Tensor:
-        """``[B, T, width]`` -> ``[B, heads, T, width / heads]``."""
+        """Split ``[B, T, width]`` into ``[B, heads, T, width / heads]``."""
         batch, length, width = tokens.shape
         return tokens.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
 
 def grid_places(rows: int, columns: int, width: int) -> Tensor:
-    """``[rows*columns, width]``: sines and cosines of the column in the first half, of the row in the second."""
+    """Position embeddings ``[rows*columns, width]``: sines and cosines of the column, then of the row."""
 
     def waves(n: int) -> Tensor:
         frequency = math.pi / 2 * 2.0 ** torch.arange(width // 8)
@@ -196,7 +196,7 @@ def grid_places(rows: int, columns: int, width: int) -> Tensor:
 
 
 def fourier_head(width: int, rank: int) -> nn.Sequential:
-    """width -> rank -> 256 tokens, begun with cosines over the tokens' values: neighbours start alike."""
+    """Head from width over rank to 256 tokens, initialized with cosines over the tokens' values."""
     to_bins = nn.Linear(rank, BINS)
     with torch.no_grad():
         to_bins.weight.copy_(fourier_rows(rank))

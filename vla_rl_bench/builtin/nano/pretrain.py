@@ -1,7 +1,7 @@
 """Rebuild the shipped weights: ``python -m vla_rl_bench.builtin.nano.pretrain``.
 
-A stand-in for the pre-training of a VLA: `questions` says what it contains.  Deterministic on one machine and one torch
-version: every draw comes from the seed and one thread computes.
+They stand for the pre-training of a VLA; `pretraining_data` says what it contains.  Deterministic on one machine with
+one torch version: random numbers come from the seed and one thread computes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import functional
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.builtin.nano.options import NanoOptions
 from vla_rl_bench.builtin.nano.policy import WEIGHTS, NanoPolicy, make
-from vla_rl_bench.builtin.nano.pretraining_data import Lessons, lessons
+from vla_rl_bench.builtin.nano.pretraining_data import PretrainingBatch, pretraining_batch
 from vla_rl_bench.builtin.tabletop.environment import CAMERA, contract, proprio
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.builtin.tabletop.render import render
@@ -30,7 +30,7 @@ from vla_rl_bench.types import Observation
 
 @dataclass(frozen=True)
 class Recipe:
-    """locate: the share of the steps that only ask to locate things; after them `moves` of the questions move."""
+    """locate: share of the steps with ``locate`` sentences only; after them, `moves` is the share of ``move to``."""
 
     steps: int = 4000
     batch: int = 64
@@ -43,13 +43,13 @@ class Recipe:
 
 
 def pretrain(policy: NanoPolicy, recipe: Recipe) -> None:
-    """Train in place, with a line of progress every 200 steps."""
+    """Train in place and print progress every 200 steps."""
     random = np.random.default_rng(recipe.seed)
     optimizer = torch.optim.AdamW(policy.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     began, errors = time.process_time(), []
     for step in range(recipe.steps):
         moves = recipe.moves if step >= recipe.locate * recipe.steps else 0.0
-        batch = lessons(random, recipe.batch, policy.chunk, moves)
+        batch = pretraining_batch(random, recipe.batch, policy.chunk, moves)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe)
         errors.append(_step(policy, optimizer, batch))
@@ -65,8 +65,8 @@ def learning_rate(step: int, recipe: Recipe) -> float:
     return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup) * decay
 
 
-def _step(policy: NanoPolicy, optimizer: torch.optim.Optimizer, batch: Lessons) -> float:
-    """-> the mean error of the most likely token, as a share of the range of 256."""
+def _step(policy: NanoPolicy, optimizer: torch.optim.Optimizer, batch: PretrainingBatch) -> float:
+    """Take an optimizer step; return the mean error of the most likely token as a share of the range of 256."""
     image = render(batch.scenes, TabletopOptions().image_size)
     logits = policy(policy.collate(Observation({CAMERA: image}, proprio(batch.scenes)), batch.sentences))
     tokens = torch.from_numpy(action_tokens.encode(batch.labels)).long().flatten(1)
@@ -86,7 +86,7 @@ def _cross_entropy(logits: Tensor, tokens: Tensor, weights: Tensor) -> Tensor:
 
 
 def save(policy: NanoPolicy, path: Path) -> None:
-    """As float16: half the size, and fine-tuning does not notice."""
+    """Write as float16: half the size, without effect on fine-tuning."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in policy.state_dict().items()}, path)
 

@@ -1,10 +1,10 @@
-"""Random tables with questions about them: what the nano policy is pre-trained on, in place of a VLA's pre-training.
+"""Pre-training data of the nano policy, which stands for a VLA's pre-training: random tables with instructions.
 
-What is in it: to *locate* things by colour and kind (``red block``), by side (``left red block``, ``top pad``), two in
-one sentence, and to *move to* one of them, empty-handed or carrying; of two blocks named together, to the first that is
-not yet in the basket.  What is not: any of the sixteen tasks, their layouts, their sentences or the word ``put``.  The
-gripper never closes, never opens and nothing is ever grasped, carried somewhere or put down: the answer to ``move to``
-keeps the gripper as it is.  Those come from demonstrations and from reinforcement learning.
+It contains instructions to *locate* things by color and kind (``red block``), by side (``left red block``, ``top
+pad``), two in one sentence, and to *move to* one of them, empty-handed or carrying; of two blocks named together, to the first that is
+not yet in the basket.  It contains none of the sixteen tasks, their layouts, their sentences or the word ``put``.  The
+gripper never closes or opens and nothing is grasped, carried somewhere or put down: the answer to ``move to`` keeps the
+gripper as it is.  Those skills come from demonstrations and from reinforcement learning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vla_rl_bench.builtin.tabletop.dynamics import MAX_STEP
 from vla_rl_bench.builtin.tabletop.scene import NOTHING, OBJECTS, ZONE_RADIUS, ZONES, Scenes, blank
-from vla_rl_bench.builtin.tabletop.suites import BASKET, COLOURS, SIDES
+from vla_rl_bench.builtin.tabletop.suites import BASKET, COLORS, SIDES
 from vla_rl_bench.types import FloatArray, IntArray
 
 Random = np.random.Generator
@@ -26,8 +26,8 @@ _CLEARLY = 0.05  # table widths by which the leftmost thing must lead the next
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """N rows.  labels: float32 ``[N, K, 3]`` in the action space; weights: 0 where no answer is asked for."""
+class PretrainingBatch:
+    """N examples.  labels: float32 ``[N, K, 3]`` in the action space; weights: 0 for labels that do not count."""
 
     scenes: Scenes
     sentences: list[str]
@@ -35,35 +35,35 @@ class Lessons:
     weights: FloatArray
 
 
-def lessons(random: Random, rows: int, chunk: int, moves: float) -> Lessons:
-    """moves: the share of ``move to``; the others are ``locate``."""
+def pretraining_batch(random: Random, rows: int, chunk: int, moves: float) -> PretrainingBatch:
+    """Draw a batch with a share `moves` of ``move to`` sentences; the others are ``locate``."""
     scenes = random_scenes(random, rows)
     sentences, labels, weights = [], [], []
     for row in range(rows):
         if random.random() < moves:
-            sentence, place = _where_to(scenes, row, random)
-            label, weight = _reach(scenes, row, place, chunk, random)
+            sentence, target = _move_sentence(scenes, row, random)
+            label, weight = _move_labels(scenes, row, target, chunk, random)
         else:
-            sentence, label, weight = _where(scenes, row, chunk, random)
+            sentence, label, weight = _locate_example(scenes, row, chunk, random)
         sentences.append(sentence)
         labels.append(label)
         weights.append(weight)
-    return Lessons(scenes, sentences, np.stack(labels), np.stack(weights))
+    return PretrainingBatch(scenes, sentences, np.stack(labels), np.stack(weights))
 
 
 def random_scenes(random: Random, rows: int) -> Scenes:
-    """Tables with one to four blocks (half of them of one colour), a basket or one to four pads, a hand anywhere."""
+    """Tables with one to four blocks (half of them of one color), a basket or one to four pads, a hand anywhere."""
     scenes = blank(rows)
     absent = scenes.objects.copy()
     scenes.objects[:] = random.uniform(0.08, 0.92, scenes.objects.shape)
     scenes.zones[:] = random.uniform(0.12, 0.88, scenes.zones.shape)
     scenes.gripper[:] = random.uniform(0.04, 0.96, scenes.gripper.shape)
-    scenes.object_colours[:] = random.random((rows, OBJECTS)).argsort(1)
+    scenes.object_colors[:] = random.random((rows, OBJECTS)).argsort(1)
     same = random.random(rows) < 0.5
-    scenes.object_colours[same] = scenes.object_colours[same, :1]
-    scenes.zone_colours[:] = random.random((rows, ZONES)).argsort(1)
+    scenes.object_colors[same] = scenes.object_colors[same, :1]
+    scenes.zone_colors[:] = random.random((rows, ZONES)).argsort(1)
     basket = random.random(rows) < 0.6
-    scenes.zone_colours[basket] = BASKET
+    scenes.zone_colors[basket] = BASKET
     _fill_basket(scenes, random, basket)
     _fill_hand(scenes, random)
     blocks, zones = random.integers(1, OBJECTS + 1, rows), np.where(basket, 1, random.integers(1, ZONES + 1, rows))
@@ -87,36 +87,36 @@ def _fill_hand(scenes: Scenes, random: Random) -> None:
     scenes.objects[rows, 0] = scenes.gripper[rows]
 
 
-def _where(scenes: Scenes, row: int, chunk: int, random: Random) -> tuple[str, FloatArray, FloatArray]:
-    """``locate``: x and y of the thing as the first two action dimensions; of two things, half the chunk each."""
-    name, place = _thing(scenes, row, random)
-    sentence, places = f"locate the {name}", np.repeat(place[None], chunk, 0)
+def _locate_example(scenes: Scenes, row: int, chunk: int, random: Random) -> tuple[str, FloatArray, FloatArray]:
+    """Make a ``locate`` example: x and y of the thing as first two action dimensions; of two things, half the chunk."""
+    name, position = _thing(scenes, row, random)
+    sentence, positions = f"locate the {name}", np.repeat(position[None], chunk, 0)
     if random.random() < 0.3:
-        other, elsewhere = _thing(scenes, row, random)
-        sentence = f"locate the {name} and the {other}"
-        places[chunk // 2 :] = elsewhere
+        second_name, second_position = _thing(scenes, row, random)
+        sentence = f"locate the {name} and the {second_name}"
+        positions[chunk // 2 :] = second_position
     label = np.zeros((chunk, 3), np.float32)
-    label[:, :2] = places * 2 - 1
+    label[:, :2] = positions * 2 - 1
     return sentence, label, np.tile(np.array([1, 1, 0], np.float32), (chunk, 1))
 
 
-def _where_to(scenes: Scenes, row: int, random: Random) -> tuple[str, Place]:
+def _move_sentence(scenes: Scenes, row: int, random: Random) -> tuple[str, Place]:
     pair = _pair(scenes, row, random) if random.random() < 0.3 else None
-    name, place = pair or _thing(scenes, row, random)
-    return f"move to the {name}", place
+    name, position = pair or _thing(scenes, row, random)
+    return f"move to the {name}", position
 
 
-def _reach(scenes: Scenes, row: int, place: Place, chunk: int, random: Random) -> tuple[FloatArray, FloatArray]:
-    """The straight way there, with a little noise; the gripper stays open or closed as it is.
+def _move_labels(scenes: Scenes, row: int, target: Place, chunk: int, random: Random) -> tuple[FloatArray, FloatArray]:
+    """Actions straight to the target, with a little noise; the gripper stays open or closed as it is.
 
     In half of the empty-handed cases the hand is moved near the thing, where precision matters.
     """
     if scenes.held[row] == NOTHING and random.random() < 0.5:
-        scenes.gripper[row] = np.clip(place + random.normal(scale=0.12, size=2), 0.03, 0.97)
+        scenes.gripper[row] = np.clip(target + random.normal(scale=0.12, size=2), 0.03, 0.97)
     label = np.full((chunk, 3), 1.0 if scenes.closed[row] else -1.0, np.float32)
     hand = scenes.gripper[row].astype(np.float64)
     for k in range(chunk):
-        way = (place - hand) / MAX_STEP
+        way = (target - hand) / MAX_STEP
         longest = np.abs(way).max()
         way = way / max(longest, 1.0)
         hand = hand + way * MAX_STEP
@@ -132,27 +132,27 @@ def _thing(scenes: Scenes, row: int, random: Random) -> tuple[str, Place]:
 
 
 def _basket_or_first_pad(scenes: Scenes, row: int) -> tuple[str, Place]:
-    colour = int(scenes.zone_colours[row, 0])
-    return ("basket" if colour == BASKET else f"{COLOURS[colour]} pad"), scenes.zones[row, 0]
+    color = int(scenes.zone_colors[row, 0])
+    return ("basket" if color == BASKET else f"{COLORS[color]} pad"), scenes.zones[row, 0]
 
 
 def _zone(scenes: Scenes, row: int, random: Random) -> tuple[str, Place] | None:
-    if scenes.zone_colours[row, 0] == BASKET:
+    if scenes.zone_colors[row, 0] == BASKET:
         return "basket", scenes.zones[row, 0]
-    found = _extreme(scenes.zones[row], np.flatnonzero(scenes.zones[row, :, 0] > -1), random)
-    return (f"{found[0]} pad", scenes.zones[row, found[1]]) if found else None
+    extreme = _extreme(scenes.zones[row], np.flatnonzero(scenes.zones[row, :, 0] > -1), random)
+    return (f"{extreme[0]} pad", scenes.zones[row, extreme[1]]) if extreme else None
 
 
 def _block(scenes: Scenes, row: int, random: Random) -> tuple[str, Place] | None:
     present = _blocks(scenes, row)
     if not present.size:
         return None
-    colours = scenes.object_colours[row]
-    if len(set(colours[scenes.objects[row, :, 0] > -1].tolist())) > 1 or len(present) == 1:
+    colors = scenes.object_colors[row]
+    if len(set(colors[scenes.objects[row, :, 0] > -1].tolist())) > 1 or len(present) == 1:
         chosen = int(random.choice(present))
-        return f"{COLOURS[colours[chosen]]} block", scenes.objects[row, chosen]
-    found = _extreme(scenes.objects[row], present, random)
-    return (f"{found[0]} {COLOURS[colours[0]]} block", scenes.objects[row, found[1]]) if found else None
+        return f"{COLORS[colors[chosen]]} block", scenes.objects[row, chosen]
+    extreme = _extreme(scenes.objects[row], present, random)
+    return (f"{extreme[0]} {COLORS[colors[0]]} block", scenes.objects[row, extreme[1]]) if extreme else None
 
 
 def _blocks(scenes: Scenes, row: int) -> IntArray:
@@ -171,14 +171,14 @@ def _extreme(places: FloatArray, present: IntArray, random: Random) -> tuple[str
 
 
 def _pair(scenes: Scenes, row: int, random: Random) -> tuple[str, Place] | None:
-    """Two blocks of two colours by name; the place is that of the first that does not lie in the basket."""
+    """Two blocks of two colors by name, with the position of the first that is not in the basket."""
     present = _blocks(scenes, row)
-    colours = scenes.object_colours[row]
-    if scenes.zone_colours[row, 0] != BASKET or len(present) < 2 or colours[present[0]] == colours[present[1]]:
+    colors = scenes.object_colors[row]
+    if scenes.zone_colors[row, 0] != BASKET or len(present) < 2 or colors[present[0]] == colors[present[1]]:
         return None
     pair = random.permutation(present)[:2]
     if random.random() < 0.5 and 0 in present:  # the first block is the one that may lie in the basket
         pair = np.array([0, random.choice(present[present != 0])])
     away = np.linalg.norm(scenes.objects[row, pair] - scenes.zones[row, 0], axis=1) > ZONE_RADIUS - 0.01
     target = pair[int(not away[0])]
-    return f"{COLOURS[colours[pair[0]]]} and {COLOURS[colours[pair[1]]]} block", scenes.objects[row, target]
+    return f"{COLORS[colors[pair[0]]]} and {COLORS[colors[pair[1]]]} block", scenes.objects[row, target]

@@ -1,4 +1,4 @@
-"""Instructions as token ids: every word hashed into one table, so that no vocabulary has to be agreed upon."""
+"""Tokenizer of instructions: every word is hashed into one table, so no vocabulary is needed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PADDING = 0
 
 
 def word_id(word: str) -> int:
-    """1..TABLE."""
+    """Hash a word to 1..TABLE."""
     return 1 + zlib.crc32(word.encode()) % TABLE
 
 
 def encode(instructions: Sequence[str], words: int) -> IntArray:
-    """-> int64 ``[B, words]``, cut or padded; cases and punctuation at a word's ends do not count."""
+    """Encode to int64 ``[B, words]``, truncated or padded, without case and punctuation at the ends of words."""
     ids = np.full((len(instructions), words), PADDING, np.int64)
     for row, instruction in enumerate(instructions):
-        known = [word_id(word.strip(".,;:!?\"'")) for word in instruction.lower().split()[:words]]
-        ids[row, : len(known)] = known
+        word_ids = [word_id(word.strip(".,;:!?\"'")) for word in instruction.lower().split()[:words]]
+        ids[row, : len(word_ids)] = word_ids
     return ids

@@ -1,1 +1,1 @@
-"""How a policy is trained: in one process with plain torch, or in several with DeepSpeed."""
+"""Training strategies: one process with plain torch, or several with DeepSpeed."""

@@ -36,14 +36,14 @@ class Placed:
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         with autocast(self.device, self.precision):
-            return self.policy(self.here(inputs))
+            return self.policy(self.to_device(inputs))
 
     def _draw(self, inputs: Mapping[str, Tensor], choose: Callable[..., Any]) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.precision):
-            drawn: tuple[Tensor, Tensor] = self.policy.draw(self.here(inputs), choose)  # type: ignore[attr-defined]
-        return drawn
+            sampled: tuple[Tensor, Tensor] = self.policy.draw(self.to_device(inputs), choose)  # type: ignore[attr-defined]
+        return sampled
 
-    def here(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def to_device(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: value.to(self.device, non_blocking=True) for name, value in inputs.items()}
 
 

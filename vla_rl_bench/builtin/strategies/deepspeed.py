@@ -26,9 +26,9 @@ from vla_rl_bench.interfaces import TokenPolicy
 
 
 def make(options: DeepSpeedOptions) -> DeepSpeed:
-    """The entry point.  Without a launcher it is a gang of one."""
+    """Make the strategy; without a launcher it runs in one process."""
     if not torch.cuda.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # said, and so not warned about
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # set explicitly, so DeepSpeed does not warn
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")  # DeepSpeed's calls
     import deepspeed
 
@@ -85,7 +85,7 @@ class DeepSpeed:
         }
 
     def config(self, grad_clip: float) -> dict[str, Any]:
-        """Batch sizes are 1: what a mini-batch is, and when it ends, the engine is told call by call."""
+        """DeepSpeed's configuration.  Batch sizes are 1: `backward` and `step` define the mini-batches."""
         zero: dict[str, Any] = {"stage": self.options.zero}
         if self.options.offload:
             zero["offload_optimizer"] = {"device": "cpu", "pin_memory": self.device.type == "cuda"}
@@ -165,7 +165,7 @@ class DeepSpeedTrainer:
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         self._engine.train()
-        logits: Tensor = self._engine(self.policy.here(inputs))
+        logits: Tensor = self._engine(self.policy.to_device(inputs))
         return logits
 
     def backward(self, loss: Tensor, *, last: bool) -> None:
@@ -186,7 +186,7 @@ class DeepSpeedTrainer:
         tag = f"step-{step}"
         self._engine.save_checkpoint(str(folder), tag=tag, save_latest=False, exclude_frozen_parameters=True)
         torch.save(random_state(), folder / tag / f"random-{self._ranks.rank}.pt")
-        self._ranks.all_gather(None)  # everybody has written
+        self._ranks.all_gather(None)  # all ranks have written
         if self._ranks.main:
             write_json(folder / "latest.json", {"tag": tag, "step": step, "world": self._ranks.world})
             for old in folder.glob("step-*"):

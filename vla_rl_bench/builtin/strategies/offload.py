@@ -13,12 +13,14 @@ class OffloadedAdamW(torch.optim.AdamW):
     """AdamW over float32 copies, in host memory, of parameters that may be bfloat16 and on a GPU.
 
     A step brings the gradients over, updates the copies and sends the weights back; the GPU holds weights and gradients
-    only.  The copies are part of the optimiser's state, so that a resumed run loses no bits of them.
+    only.  The copies are part of the optimizer's state, so a resumed run loses no bits.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], **settings: Any) -> None:
         self._parameters = list(parameters)
-        self._masters = [one.detach().to("cpu", torch.float32, copy=True).requires_grad_() for one in parameters]
+        self._masters = [
+            parameter.detach().to("cpu", torch.float32, copy=True).requires_grad_() for parameter in parameters
+        ]
         super().__init__(self._masters, **settings)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a suite may write beside ``strategy: {name: ...}``.  Light: imported when the catalog is looked at."""
+"""Options of ``strategy: {name: ...}``.  Light: imported with the catalog."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class SingleOptions:
-    """device: `auto` is the GPU where there is one.
+    """device: `auto` is the GPU if there is one.
 
     precision: `bfloat16` runs every forward under autocast; trained weights stay as they are, float32 unless the policy
-    says otherwise.  offload: float32 weights, moments and the optimiser's step live in the host's memory: 12 bytes a
+    says otherwise.  offload: float32 weights, moments and the optimizer's step live in the host's memory: 12 bytes a
     trained parameter less on the GPU, and slower steps.
     """
 
@@ -24,9 +24,9 @@ class SingleOptions:
 
 @dataclass(frozen=True)
 class DeepSpeedOptions:
-    """zero: what the processes share out: 1 the optimiser's state, 2 gradients too, 3 weights too.
+    """zero: what is divided among the processes: 1 the optimizer's state, 2 gradients too, 3 weights too.
 
-    precision: `bfloat16` keeps weights in bfloat16 with float32 masters in the optimiser.  offload: the optimiser's
+    precision: `bfloat16` keeps weights in bfloat16 with float32 masters in the optimizer.  offload: the optimizer's
     state in the host's memory.  Start it with ``torchrun --nproc_per_node N -m vla_rl_bench run ...``.
     """
 

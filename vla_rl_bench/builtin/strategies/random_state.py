@@ -1,4 +1,4 @@
-"""Torch's own generators, which only what a policy does inside (dropout) draws from."""
+"""State of torch's generators, which only a policy's own layers (dropout) use."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 def random_state() -> dict[str, Tensor]:
     """By device: ``cpu``, ``cuda:0``, ..."""
-    found = {"cpu": torch.get_rng_state()}
+    states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        found |= {f"cuda:{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
-    return found
+        states |= {f"cuda:{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
 
 
 def restore_random_state(state: Mapping[str, Tensor]) -> None:

@@ -85,7 +85,7 @@ class SingleTrainer:
 
     @property
     def steps_taken(self) -> int:
-        """From the optimiser's own state, so that it survives a checkpoint."""
+        """From the optimizer's own state, so that it survives a checkpoint."""
         for state in self.optimizer.state.values():
             return int(state["step"])
         return 0

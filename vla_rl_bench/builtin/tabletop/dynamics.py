@@ -1,9 +1,9 @@
-"""What an action does: quasi-static and vectorised over tables.
+"""Dynamics of the tabletop: quasi-static and vectorized over tables.
 
-An open gripper hovers above the objects.  Closing it while it overlaps an object grasps and centres that object; closed
+An open gripper hovers above the objects.  Closing it while it overlaps an object grasps and centers that object; closed
 on nothing it is a fist that pushes objects along.  No row's result depends on another row.
 
-A push without friction moves an object out along the line of centres, so that it slides off to a side sooner or later;
+A push without friction moves an object out along the line of centers, so that it slides off to a side sooner or later;
 with friction, what a fist touches and moves towards goes along with it, and pushing is as steady as carrying.
 """
 
@@ -43,7 +43,7 @@ _FIRST, _SECOND = np.triu_indices(OBJECTS, 1)
 
 @dataclass(frozen=True)
 class Physics:
-    """grasp_radius: how far from an object's centre a hand may close on it, in table widths.  friction: see above."""
+    """grasp_radius: how far from an object's center a hand may close on it, in table widths.  friction: see above."""
 
     grasp_radius: float = GRASP_RADIUS
     friction: bool = False
@@ -72,13 +72,13 @@ def event_names(bits: int) -> tuple[str, ...]:
 
 
 def inside(scenes: Scenes, radius: float) -> Flags:
-    """``[N, 4]``: which objects lie within `radius` of the goal's centre."""
+    """``[N, 4]``: which objects lie within `radius` of the goal's center."""
     return _distance(scenes.objects, scenes.goal) < radius
 
 
-def _distance(points: FloatArray, centre: FloatArray) -> FloatArray:
+def _distance(points: FloatArray, center: FloatArray) -> FloatArray:
     """``[N, 4, 2]`` and ``[N, 2]`` -> float32 ``[N, 4]``."""
-    x, y = points[..., 0] - centre[:, :1], points[..., 1] - centre[:, 1:]
+    x, y = points[..., 0] - center[:, :1], points[..., 1] - center[:, 1:]
     distance: FloatArray = np.sqrt(x * x + y * y, dtype=np.float32)
     return distance
 
@@ -115,7 +115,7 @@ def _take_along(scenes: Scenes, rows: IntArray, came_from: FloatArray) -> None:
 
 
 def _push(scenes: Scenes, rows: IntArray) -> None:
-    """A fist moves each object it overlaps out along the line of centres."""
+    """A fist moves each object it overlaps out along the line of centers."""
     if not rows.size:
         return
     away = scenes.objects[rows] - scenes.gripper[rows, None]

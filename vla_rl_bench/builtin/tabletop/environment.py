@@ -103,7 +103,7 @@ class Tabletop:
         return self._results(scenes, scenes.time - taken, scenes.events & ~before)
 
     def demonstrate_many(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
-        """The noise of a demonstration depends on `seed` and its start, not on which others are asked for."""
+        """Demonstrate; the noise depends on `seed` and the start alone."""
         scenes = Scenes.concatenate([self._initial(start) for start in starts])
         noise = np.stack([self._noise(start, seed) for start in starts])
         observations, actions = [], []
@@ -146,11 +146,11 @@ class Tabletop:
     def _results(self, scenes: Scenes, steps: IntArray, new_events: IntArray) -> list[ChunkResult]:
         done = scenes.done
         live = np.flatnonzero(~done)
-        seen = dict(zip(live.tolist(), range(len(live)), strict=True))
+        row_of_slot = dict(zip(live.tolist(), range(len(live)), strict=True))
         observation = self._observe(scenes.take(live)) if len(live) else None
         return [
             ChunkResult(
-                observation[seen[k]] if observation is not None and k in seen else None,
+                observation[row_of_slot[k]] if observation is not None and k in row_of_slot else None,
                 int(steps[k]),
                 bool(scenes.success[k]),
                 bool(done[k]),

@@ -9,7 +9,7 @@ from vla_rl_bench.builtin.tabletop.scene import NOTHING, ZONE_RADIUS, Scenes
 from vla_rl_bench.types import FloatArray, IntArray
 
 ARRIVED = 0.025  # table widths
-BESIDE = 0.055  # two targets are put down this far left and right of the goal's centre
+BESIDE = 0.055  # two targets are put down this far left and right of the goal's center
 
 
 def expert(scenes: Scenes, noise: FloatArray) -> FloatArray:
@@ -18,8 +18,8 @@ def expert(scenes: Scenes, noise: FloatArray) -> FloatArray:
     todo = scenes.targets & ~dynamics.inside(scenes, ZONE_RADIUS - 0.03)
     carries = scenes.held != NOTHING
     target = np.where(carries, scenes.held, todo.argmax(1))
-    place = np.where(carries[:, None], _drop(scenes, target), scenes.objects[rows, target])
-    way = (place - scenes.gripper) / np.float32(dynamics.MAX_STEP)
+    position = np.where(carries[:, None], _drop(scenes, target), scenes.objects[rows, target])
+    way = (position - scenes.gripper) / np.float32(dynamics.MAX_STEP)
     longest = np.abs(way).max(1)
     arrived = np.hypot(way[:, 0], way[:, 1]) * dynamics.MAX_STEP < ARRIVED
     motion = way / np.maximum(longest, 1)[:, None] + noise * (longest > 0.3)[:, None]
@@ -31,8 +31,8 @@ def expert(scenes: Scenes, noise: FloatArray) -> FloatArray:
 
 
 def _drop(scenes: Scenes, target: IntArray) -> FloatArray:
-    """Where to put the target down: the goal's centre, or beside it where two share the goal."""
+    """Position to put the target down: the goal's center, or beside it if two targets share the goal."""
     shared = scenes.targets.sum(1) > 1
     side = np.where(target == scenes.targets.argmax(1), -BESIDE, BESIDE) * shared
-    place: FloatArray = scenes.goal + np.stack([side, np.zeros_like(side)], 1).astype(np.float32)
-    return place
+    position: FloatArray = scenes.goal + np.stack([side, np.zeros_like(side)], 1).astype(np.float32)
+    return position

@@ -1,4 +1,4 @@
-"""What a suite file may write beside ``environment: {name: tabletop}``."""
+"""Options of ``environment: {name: tabletop}``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(frozen=True)
 class TabletopOptions:
-    """jitter: how far an object starts from its canonical place, at most, per axis, in table widths
+    """jitter: largest distance of an object from its canonical position at the start, per axis, in table widths
     (times the task's own spread, 1 or 0.5).
 
     image_size: pixels a side of the camera image.  expert_noise: standard deviation that the scripted expert adds to
     the motion of its actions, as a share of the largest step.
 
     friction: whether a fist takes along what it touches and moves towards, so that pushing is as steady as carrying.
-    grasp_radius: how far from an object's centre a hand may close on it, in table widths.
+    grasp_radius: how far from an object's center a hand may close on it, in table widths.
     """
 
     jitter: float = 0.05

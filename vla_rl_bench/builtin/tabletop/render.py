@@ -30,16 +30,16 @@ _MARGIN = 0.2  # table widths around the image, so that a disc at the border nee
 
 
 def render(scenes: Scenes, size: int) -> ImageArray:
-    """-> uint8 ``[N, size, size, 3]``, RGB, top row first (y = 1), seen straight from above."""
+    """Render from above: uint8 RGB ``[N, size, size, 3]``, top row first (y = 1)."""
     canvas = _Canvas(len(scenes), size)
     softened = PALETTE + (TABLE - PALETTE) * np.array([_PAD] * 4 + [0.0], np.float32)[:, None]
     for zone in range(ZONES):
-        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, softened[scenes.zone_colours[:, zone]])
+        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, softened[scenes.zone_colors[:, zone]])
     for item in range(OBJECTS):
         canvas.disc(
             scenes.objects[:, item],
             OBJECT_RADIUS,
-            PALETTE[scenes.object_colours[:, item]],
+            PALETTE[scenes.object_colors[:, item]],
         )
     open_width = 1.2 * max(1.0, size / 96)  # pixels
     width = np.where(scenes.closed, np.inf, open_width).astype(np.float32)
@@ -57,15 +57,15 @@ def film(scenes: Scenes, size: int) -> ImageArray:
     canvas = _Canvas(len(scenes), size)
     rim = np.full(len(scenes), max(1.5, size / 80), np.float32)
     for zone in range(ZONES):
-        colours = PALETTE[scenes.zone_colours[:, zone]]
-        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, 0.45 * colours + 0.55 * TABLE)
-        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, colours, rim)
+        colors = PALETTE[scenes.zone_colors[:, zone]]
+        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, 0.45 * colors + 0.55 * TABLE)
+        canvas.disc(scenes.zones[:, zone], ZONE_RADIUS, colors, rim)
     for item in range(OBJECTS):
-        colours = PALETTE[scenes.object_colours[:, item]]
-        canvas.disc(scenes.objects[:, item] + _SHADOW, OBJECT_RADIUS, np.broadcast_to(0.6 * TABLE, colours.shape))
-        canvas.disc(scenes.objects[:, item], OBJECT_RADIUS, 0.7 * colours)
-        canvas.disc(scenes.objects[:, item], 0.8 * OBJECT_RADIUS, colours)
-        canvas.disc(scenes.objects[:, item] - 0.7 * _SHADOW, 0.3 * OBJECT_RADIUS, 0.6 * colours + 0.4 * 255)
+        colors = PALETTE[scenes.object_colors[:, item]]
+        canvas.disc(scenes.objects[:, item] + _SHADOW, OBJECT_RADIUS, np.broadcast_to(0.6 * TABLE, colors.shape))
+        canvas.disc(scenes.objects[:, item], OBJECT_RADIUS, 0.7 * colors)
+        canvas.disc(scenes.objects[:, item], 0.8 * OBJECT_RADIUS, colors)
+        canvas.disc(scenes.objects[:, item] - 0.7 * _SHADOW, 0.3 * OBJECT_RADIUS, 0.6 * colors + 0.4 * 255)
     hand = np.broadcast_to(GRIPPER, (len(scenes), 3))
     canvas.disc(scenes.gripper, GRIPPER_RADIUS, hand, np.where(scenes.closed, np.inf, 2 * rim).astype(np.float32))
     return canvas.image()
@@ -86,28 +86,28 @@ class _Canvas:
 
     def disc(
         self,
-        centres: FloatArray,
+        centers: FloatArray,
         radius: float,
-        colours: FloatArray,
+        colors: FloatArray,
         ring: FloatArray | None = None,
     ) -> None:
-        """Discs, or rings `ring [N]` pixels wide, at ``centres [N, 2]`` in ``colours [N, 3]``; absent ones are left."""
-        rows = np.flatnonzero(centres[:, 0] > -1)
+        """Discs, or rings `ring [N]` pixels wide, at ``centers [N, 2]`` in ``colors [N, 3]``; absent ones are left."""
+        rows = np.flatnonzero(centers[:, 0] > -1)
         if not rows.size:
             return
         reach = math.ceil(radius * self.size) + 1
-        column, x = self._window(centres[rows, 0], reach)
-        row, y = self._window(1 - centres[rows, 1], reach)
+        column, x = self._window(centers[rows, 0], reach)
+        row, y = self._window(1 - centers[rows, 1], reach)
         distance = np.sqrt(x[:, None, :] ** 2 + y[:, :, None] ** 2)
         cover = np.clip(radius * self.size + 0.5 - distance, 0, 1)
         if ring is not None:
             cover *= np.clip(distance - (radius * self.size - ring[rows, None, None]) + 0.5, 0, 1)
         where = (rows[:, None, None], row[:, :, None], column[:, None, :])
         under = self.pixels[where]
-        self.pixels[where] = under + cover[..., None] * (colours[rows, None, None] - under)
+        self.pixels[where] = under + cover[..., None] * (colors[rows, None, None] - under)
 
     def _window(self, place: FloatArray, reach: int) -> tuple[IntArray, NDArray[np.float32]]:
         """Canvas indices ``[n, 2*reach+1]`` around a place (0 to 1), and their distance from it in pixels."""
-        centre = place * np.float32(self.size) - np.float32(0.5)
-        pixel = np.rint(centre).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)
-        return pixel + self.margin, (pixel - centre[:, None]).astype(np.float32)
+        center = place * np.float32(self.size) - np.float32(0.5)
+        pixel = np.rint(center).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)
+        return pixel + self.margin, (pixel - center[:, None]).astype(np.float32)

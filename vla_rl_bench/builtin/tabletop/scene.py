@@ -1,4 +1,4 @@
-"""The state of many tables side by side, and where an episode begins."""
+"""State of many tables side by side, and the initial states of episodes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Flags = NDArray[np.bool_]
 class Scenes:
     """N tables, one a row.  Lengths are table widths; N is the leading axis of every array.
 
-    objects ``[N, 4, 2]`` and zones ``[N, 4, 2]``: centres, absent ones far off the table.  object_colours,
-    zone_colours ``[N, 4]``: palette indices.  targets ``[N, 4]``: the objects that must reach ``goal [N, 2]``.
+    objects ``[N, 4, 2]`` and zones ``[N, 4, 2]``: centers, absent ones far off the table.  object_colors,
+    zone_colors ``[N, 4]``: palette indices.  targets ``[N, 4]``: the objects that must reach ``goal [N, 2]``.
     gripper ``[N, 2]``; closed ``[N]``; held ``[N]``: index of the object in the gripper, or NOTHING.
     task ``[N]``; time, limit ``[N]``: steps taken and allowed; success ``[N]``; events ``[N]``: bits of `dynamics`.
     """
 
     objects: FloatArray
-    object_colours: IntArray
+    object_colors: IntArray
     zones: FloatArray
-    zone_colours: IntArray
+    zone_colors: IntArray
     targets: Flags
     goal: FloatArray
     gripper: FloatArray
@@ -57,10 +57,10 @@ class Scenes:
         """A copy of these rows."""
         return type(self)(**{name: getattr(self, name)[rows] for name in _NAMES})
 
-    def put(self, rows: IntArray, other: Scenes) -> None:
-        """Write `other` into these rows."""
+    def put(self, rows: IntArray, source: Scenes) -> None:
+        """Write `source` into these rows."""
         for name in _NAMES:
-            getattr(self, name)[rows] = getattr(other, name)
+            getattr(self, name)[rows] = getattr(source, name)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scenes]) -> Self:
@@ -75,9 +75,9 @@ def blank(rows: int) -> Scenes:
     elsewhere = np.broadcast_to(_ELSEWHERE, (rows, OBJECTS, 2))
     return Scenes(
         objects=elsewhere.copy(),
-        object_colours=np.zeros((rows, OBJECTS), np.int64),
+        object_colors=np.zeros((rows, OBJECTS), np.int64),
         zones=elsewhere.copy(),
-        zone_colours=np.zeros((rows, ZONES), np.int64),
+        zone_colors=np.zeros((rows, ZONES), np.int64),
         targets=np.zeros((rows, OBJECTS), np.bool_),
         goal=np.full((rows, 2), 0.5, np.float32),
         gripper=np.full((rows, 2), 0.5, np.float32),
@@ -98,9 +98,9 @@ def initial(layout: Layout, start: Start, jitter: float) -> Scenes:
     scene = blank(1)
     objects, zones = len(layout.objects), len(layout.zones)
     scene.objects[0, :objects] = _apart(np.array(layout.objects), jitter, random)
-    scene.object_colours[0, :objects] = layout.object_colours
+    scene.object_colors[0, :objects] = layout.object_colors
     scene.zones[0, :zones] = layout.zones
-    scene.zone_colours[0, :zones] = layout.zone_colours
+    scene.zone_colors[0, :zones] = layout.zone_colors
     scene.targets[0, list(layout.targets)] = True
     scene.goal[0] = layout.zones[layout.goal]
     scene.gripper[0] = layout.gripper + random.uniform(-0.5, 0.5, 2) * jitter

@@ -1,7 +1,8 @@
-"""The sixteen tasks: what lies where, what the instruction says, what counts as solved.
+"""The sixteen tasks: layouts, instructions and goals.
 
 The table is the unit square, x to the right and y up (the image's top row is y = 1).  The four suites ask what LIBERO's
-four ask (arXiv 2306.03310): `object` which thing, `spatial` which of equal things, `goal` where to, `long` two in turn.
+four vary (arXiv 2306.03310): `object` the object, `spatial` its position among equal ones, `goal` the goal, `long` two
+objects in turn.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
-COLOURS = ("red", "green", "blue", "yellow")
+COLORS = ("red", "green", "blue", "yellow")
 SIDES = ("left", "right", "top", "bottom")
-BASKET = len(COLOURS)  # palette index of the basket; the indices below it are those of COLOURS
+BASKET = len(COLORS)  # palette index of the basket; the indices below it are those of COLORS
 SHORT, LONG = 24, 40  # step limits; the expert needs about 10 and 20 steps
 
 
@@ -20,16 +21,16 @@ SHORT, LONG = 24, 40  # step limits; the expert needs about 10 and 20 steps
 class Layout:
     """A task's canonical scene.
 
-    objects, zones: places.  object_colours, zone_colours: palette indices, one each.  targets: the objects to move, in
+    objects, zones: places.  object_colors, zone_colors: palette indices, one each.  targets: the objects to move, in
     the order in which the instruction names them.  goal: the zone that must hold all of them.  gripper: its start.
     spread: times the option `jitter`, how far things start from these places.
     """
 
     instruction: str
     objects: tuple[Point, ...]
-    object_colours: tuple[int, ...]
+    object_colors: tuple[int, ...]
     zones: tuple[Point, ...]
-    zone_colours: tuple[int, ...]
+    zone_colors: tuple[int, ...]
     targets: tuple[int, ...]
     goal: int
     gripper: Point
@@ -72,7 +73,7 @@ def _basket_on_top(instruction: str, targets: tuple[int, ...], step_limit: int, 
 
 
 def _object() -> list[Layout]:
-    return [_basket_on_top(f"put the {colour} block in the basket", (k,), SHORT) for k, colour in enumerate(COLOURS)]
+    return [_basket_on_top(f"put the {color} block in the basket", (k,), SHORT) for k, color in enumerate(COLORS)]
 
 
 def _spatial() -> list[Layout]:
@@ -94,7 +95,7 @@ def _goal() -> list[Layout]:
 def _long() -> list[Layout]:
     return [
         Layout(
-            f"put the {COLOURS[a]} and {COLOURS[b]} block in the basket", _NEAR, (0, 1, 2, 3), ((0.50, 0.66),),
+            f"put the {COLORS[a]} and {COLORS[b]} block in the basket", _NEAR, (0, 1, 2, 3), ((0.50, 0.66),),
             (BASKET,), (a, b), 0, (0.50, 0.42), LONG, 0.5,
         )
         for a, b in ((0, 1), (2, 3), (1, 2), (0, 3))

@@ -1,4 +1,4 @@
-"""Dynamic sampling: a batch of groups that have something to compare."""
+"""Dynamic sampling: train on groups with both successes and failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DynamicSampling:
     """Keep a group only if its success rate lies strictly between two bounds; draw new starts until the batch is full.
 
     low, high: exclusive bounds on the group's success rate.
-    max_draws: at most so many batches are drawn to fill one; what was kept by then is the batch.
+    max_draws: limit of sampled groups, in batches; what was kept by then is the batch.
     """
 
     low: float = 0.0  # SimpleVLA-RL, section 3.3: groups that all fail ...
