@@ -1,10 +1,10 @@
 """Pre-training data of the nano policy, which stands for a VLA's pre-training: random tables with instructions.
 
 It contains instructions to *locate* things by color and kind (``red block``), by side (``left red block``, ``top
-pad``), two in one sentence, and to *move to* one of them, empty-handed or carrying; of two blocks named together, to the first that is
-not yet in the basket.  It contains none of the sixteen tasks, their layouts, their sentences or the word ``put``.  The
-gripper never closes or opens and nothing is grasped, carried somewhere or put down: the answer to ``move to`` keeps the
-gripper as it is.  Those skills come from demonstrations and from reinforcement learning.
+pad``), two in one sentence, and to *move to* one of them, empty-handed or carrying; of two blocks named together, to
+the first that is not yet in the basket.  It contains none of the sixteen tasks, their layouts, their sentences or the
+word ``put``.  The gripper never closes or opens and nothing is grasped, carried somewhere or put down: the answer to
+``move to`` keeps the gripper as it is.  Those skills come from demonstrations and from reinforcement learning.
 """
 
 from __future__ import annotations
