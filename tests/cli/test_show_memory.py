@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.cli.explore import planned
+from vla_rl_bench.cli.explore import memory_plan
 from vla_rl_bench.cli.main import main
 from vla_rl_bench.entries import NoOptions, PolicyEntry
 from vla_rl_bench.errors import UserError
@@ -46,19 +46,19 @@ def catalog() -> Catalog:
 
 
 def test_what_must_be_written_in_a_suite_is_empty_here(catalog: Catalog) -> None:
-    assert planned("big", [], 1, "single", catalog) == f"{Options('')} 1 single"
+    assert memory_plan("big", [], 1, "single", catalog) == f"{Options('')} 1 single"
 
 
 def test_options_are_given_as_a_suite_has_them(catalog: Catalog) -> None:
     changes = ["checkpoint=here", "adapter.rank=4", "cameras=[front, wrist]"]
-    told = planned("big", changes, 8, "deepspeed-zero3", catalog)
+    told = memory_plan("big", changes, 8, "deepspeed-zero3", catalog)
     assert told == f"{Options('here', adapter=Adapter(4), cameras=('front', 'wrist'))} 8 deepspeed-zero3"
 
 
 @pytest.mark.parametrize(
     ("policy", "changes", "strategy", "said"),
     [
-        ("small", [], "single", "--memory: `small` has no plan. Policies with one: big"),
+        ("small", [], "single", "--memory: `small` has no plan. Policies with a plan: big"),
         ("bg", [], "single", "unknown policy `bg`. Did you mean `big`?"),
         ("big", ["wdth=3"], "single", "command line: wdth: unknown option. Did you mean `width`?"),
         ("big", ["width=wide"], "single", 'command line: width: Input should be a valid integer, got `"wide"`'),
@@ -68,7 +68,7 @@ def test_options_are_given_as_a_suite_has_them(catalog: Catalog) -> None:
 )
 def test_mistakes_are_said(catalog: Catalog, policy: str, changes: list[str], strategy: str, said: str) -> None:
     with pytest.raises(UserError) as error:
-        planned(policy, changes, 1, strategy, catalog)
+        memory_plan(policy, changes, 1, strategy, catalog)
     assert said in str(error.value)
 
 

@@ -1,4 +1,4 @@
-"""The typer application: our commands, then those that plugins add."""
+"""The typer application: built-in commands, then those of plugins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from vla_rl_bench import __version__, plugins
 from vla_rl_bench.catalog import Catalog, discover
-from vla_rl_bench.cli import explore, runs
+from vla_rl_bench.cli import explore, run
 from vla_rl_bench.cli.compare import compare
 from vla_rl_bench.cli.doctor import doctor
 from vla_rl_bench.cli.env import environments
@@ -21,9 +21,9 @@ from vla_rl_bench.cli.retired import add_retired_commands
 from vla_rl_bench.cli.tables import tables
 
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "run": runs.run,
-    "ablate": runs.ablate,
-    "export": runs.export,
+    "run": run.run,
+    "ablate": run.ablate,
+    "export": run.export,
     "profile": profile,
     "tables": tables,
     "report": report,
@@ -35,12 +35,12 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "validate": explore.validate,
     "doctor": doctor,
     "new": new,
-    "demonstrations": runs.demonstrations,
+    "demonstrations": run.demonstrations,
 }
 
 
 def build(catalog: Catalog | None = None) -> typer.Typer:
-    """catalog: whose plugins' commands are added; that of everything installed if none is given."""
+    """Build the application with the commands of a catalog's plugins; by default those of everything installed."""
     app = typer.Typer(
         add_completion=False,
         rich_markup_mode=None,  # plain help: no import, and brackets mean themselves
@@ -56,8 +56,8 @@ def build(catalog: Catalog | None = None) -> typer.Typer:
     return app
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"vla-rl-bench {__version__}")
         raise typer.Exit
 
@@ -84,24 +84,24 @@ def _root(
 
 
 def _add_plugin_commands(app: typer.Typer, catalog: Catalog) -> None:
-    """Each plugin fills an application of its own, so that none can break or replace what is there."""
+    """Add the commands of each plugin; a plugin that raises or a name that is taken is left out with a warning."""
     taken = _taken(app)
     for plugin in catalog.plugins:
         if plugin.manager is None:
             continue
-        own = typer.Typer()
+        plugin_app = typer.Typer()
         try:
-            plugin.manager.hook.register_commands(app=own)
-        except Exception as error:  # a stranger's code; the other commands must still work
+            plugin.manager.hook.register_commands(app=plugin_app)
+        except Exception as error:  # third-party code; the other commands must still work
             _warn(f"plugin {plugin.name}: its commands are left out: {plugins.one_line(error)}")
             continue
-        for info in own.registered_commands:
+        for info in plugin_app.registered_commands:
             if _command_name(info) in taken:
                 _warn(f"plugin {plugin.name}: its command `{_command_name(info)}` is left out; that name is taken")
             else:
                 app.registered_commands.append(info)
                 taken.add(_command_name(info))
-        for group in own.registered_groups:
+        for group in plugin_app.registered_groups:
             name = str(group.name)
             if name in taken:
                 _warn(f"plugin {plugin.name}: its command `{name}` is left out; that name is taken")
@@ -111,8 +111,9 @@ def _add_plugin_commands(app: typer.Typer, catalog: Catalog) -> None:
 
 
 def _taken(app: typer.Typer) -> set[str]:
-    """The names of an application's commands and groups."""
-    return {_command_name(info) for info in app.registered_commands} | {str(one.name) for one in app.registered_groups}
+    """Names of an application's commands and groups."""
+    groups = {str(group.name) for group in app.registered_groups}
+    return groups | {_command_name(info) for info in app.registered_commands}
 
 
 def _command_name(info: typer.models.CommandInfo) -> str:

@@ -1,4 +1,4 @@
-"""``vla-rl-bench doctor``: what this machine has, lacks, and what to type about it."""
+"""``vla-rl-bench doctor``: check this machine and print the commands that install what is missing."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def doctor() -> None:
             failed += 1
             typer.echo(f"      Run: {result.advice}" if result.advice else "      see the plugin's README")
     if failed:
-        typer.echo(f"{failed} to mend", err=True)
+        typer.echo(f"{failed} to fix", err=True)
         raise typer.Exit(1)
 
 
 def _results(catalog: Catalog) -> Sequence[tuple[str, CheckResult]]:
-    found = [(one.entry.name, result) for one in catalog.checks() for result in _run(one)]
+    results = [(check.entry.name, result) for check in catalog.checks() for result in _run(check)]
     for plugin in catalog.plugins:
         if plugin.error:
             advice = f"pip install --force-reinstall {plugin.distribution}, or pip uninstall {plugin.distribution}"
-            found.append((plugin.name, CheckResult(False, f"broken plugin: {plugin.error}", advice)))
-    return found
+            results.append((plugin.name, CheckResult(False, f"broken plugin: {plugin.error}", advice)))
+    return results
 
 
 def _run(check: Registered) -> Sequence[CheckResult]:
     try:
         return check.entry.check()  # type: ignore[no-any-return]
-    except Exception as error:  # a stranger's code; the other checks must still be seen
+    except Exception as error:  # third-party code; the other checks must still be printed
         return [CheckResult(False, f"the check of {check.plugin.distribution} raised {plugins.one_line(error)}")]

@@ -1,22 +1,24 @@
-"""``vla-rl-bench list``, ``show``, ``plugins`` and ``validate``: look, without running anything."""
+"""``vla-rl-bench list``, ``show``, ``plugins`` and ``validate``, which run nothing."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vla_rl_bench.catalog import KINDS, Catalog, discover
-from vla_rl_bench.cli.describe import describe
+from vla_rl_bench import entries
+from vla_rl_bench import plugins as plugin_hooks
+from vla_rl_bench.catalog import KINDS, Catalog, Registered, discover, singular
 from vla_rl_bench.errors import EnvironmentFailure, MissingRequirement, PluginError, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from vla_rl_bench.config.schema import Suite
 
-# as a policy's `memory` knows them (`vla_rl_bench.entries.PolicyEntry`)
+# strategies of a policy's `memory` function (`vla_rl_bench.entries.PolicyEntry`)
 MEMORY_STRATEGIES = ("single", "deepspeed-zero1", "deepspeed-zero2", "deepspeed-zero3")
 
 
@@ -35,12 +37,14 @@ def list_entries(
         raise UserError(f"unknown kind `{kind}`.{did_you_mean(kind, KINDS)}")
     catalog = discover()
     blocks = []
-    for one in KINDS if kind is None else [kind]:
-        found = catalog.listing(one)
-        rows = [(f"  {it.entry.name}", it.entry.summary, f"[{it.plugin.distribution}]") for it in found]
-        blocks.append("\n".join([one, *(columns(rows) or ["  none"])]))
+    for listed_kind in KINDS if kind is None else [kind]:
+        rows = [
+            (f"  {registered.entry.name}", registered.entry.summary, f"[{registered.plugin.distribution}]")
+            for registered in catalog.listing(listed_kind)
+        ]
+        blocks.append("\n".join([listed_kind, *(columns(rows) or ["  none"])]))
     typer.echo("\n\n".join(blocks))
-    _mention_broken(catalog)
+    _print_broken_plugins(catalog)
 
 
 def show(
@@ -68,58 +72,60 @@ def show(
     """
     catalog = discover()
     if memory:
-        typer.echo(planned(name, overrides or [], gpus, strategy, catalog))
+        typer.echo(memory_plan(name, overrides or [], gpus, strategy, catalog))
         return
-    found = [
-        (kind, one) for kind in KINDS if kind != "suites" for one in catalog.listing(kind) if one.entry.name == name
+    matches = [
+        (kind, registered)
+        for kind in KINDS
+        if kind != "suites"
+        for registered in catalog.listing(kind)
+        if registered.entry.name == name
     ]
-    if found and not Path(name).is_file():
+    if matches and not Path(name).is_file():
         if overrides:
             raise UserError(f"{overrides[0]}: `{name}` is not a suite; only a suite takes changes")
-        typer.echo("\n\n".join(describe(kind, one) for kind, one in found))
+        typer.echo("\n\n".join(describe(kind, registered) for kind, registered in matches))
         return
     if not Path(name).exists() and not _looks_like_file(name) and name not in catalog.names("suites"):
-        known = {one for kind in KINDS for one in catalog.names(kind)}
-        raise PluginError(f"nothing is called `{name}`.{did_you_mean(name, known)}")
+        names = {entry_name for kind in KINDS for entry_name in catalog.names(kind)}
+        raise PluginError(f"nothing is called `{name}`.{did_you_mean(name, names)}")
     typer.echo(resolved(name, overrides or [], catalog), nl=False)
 
 
-def planned(policy: str, changes: Sequence[str], gpus: int, strategy: str, catalog: Catalog) -> str:
-    """A policy's own plan of memory and time.  changes: its options, as ``a.b=c``."""
+def memory_plan(policy: str, changes: Sequence[str], gpus: int, strategy: str, catalog: Catalog) -> str:
+    """Ask a policy for its memory and time; `changes` are its options, as ``a.b=c``."""
     from vla_rl_bench.config.overrides import apply_overrides
     from vla_rl_bench.config.yaml_file import COMMAND_LINE, LocatedDict
-    from vla_rl_bench.entries import load
     from vla_rl_bench.options import make_options
 
     entry = catalog.policy(policy)
     if entry.memory is None:
-        able = [one for one in catalog.names("policies") if catalog.policy(one).memory]
-        raise UserError(f"--memory: `{policy}` has no plan. Policies with one: {', '.join(able) or 'none'}")
+        policies = [name for name in catalog.names("policies") if catalog.policy(name).memory]
+        raise UserError(f"--memory: `{policy}` has no plan. Policies with a plan: {', '.join(policies) or 'none'}")
     if strategy not in MEMORY_STRATEGIES:
         raise UserError(f"--strategy: unknown `{strategy}`.{did_you_mean(strategy, MEMORY_STRATEGIES)}")
     catalog.require(entry)
     tree = LocatedDict(COMMAND_LINE)
     apply_overrides(tree, changes)
-    given = {key: plain(value) for key, value in tree.items()}
-    return str(
-        load(entry.memory)(make_options(entry.options, _texts(entry.options) | given, COMMAND_LINE), gpus, strategy)
-    )
+    changed = {key: plain(value) for key, value in tree.items()}
+    options = make_options(entry.options, _required_texts(entry.options) | changed, COMMAND_LINE)
+    return str(entries.load(entry.memory)(options, gpus, strategy))
 
 
-def _texts(options: type) -> dict[str, str]:
-    """Texts that a suite must write, such as the checkpoint's name, are empty where only sizes are asked for."""
+def _required_texts(options: type) -> dict[str, str]:
+    """Empty texts for the required text options, such as the checkpoint's name, which sizes do not depend on."""
     return {
-        one.name: ""
-        for one in fields(options)
-        if one.type in (str, "str") and one.default is MISSING and one.default_factory is MISSING
+        field.name: ""
+        for field in fields(options)
+        if field.type in (str, "str") and field.default is MISSING and field.default_factory is MISSING
     }
 
 
 def plain(value: Any) -> Any:
-    """A tree of a suite's keys as plain data."""
+    """Convert a tree of a suite's keys to plain data."""
     if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, list) else value
+        return {key: plain(child) for key, child in value.items()}
+    return [plain(child) for child in value] if isinstance(value, list) else value
 
 
 def _looks_like_file(name: str) -> bool:
@@ -127,7 +133,7 @@ def _looks_like_file(name: str) -> bool:
 
 
 def resolved(suite: str, overrides: Sequence[str], catalog: Catalog) -> str:
-    """A suite as YAML with everything filled in; itself a suite file."""
+    """Render a suite as YAML with all defaults; the text is a suite file."""
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -139,16 +145,16 @@ def resolved(suite: str, overrides: Sequence[str], catalog: Catalog) -> str:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares no type
     stream = StringIO()
-    yaml.dump(_without_nothing(as_dict(load_suite(suite, overrides, catalog))), stream)
+    yaml.dump(_without_none(as_dict(load_suite(suite, overrides, catalog))), stream)
     return stream.getvalue()
 
 
-def _without_nothing(value: Any) -> Any:
-    """What was left out stays out."""
+def _without_none(value: Any) -> Any:
+    """Remove keys without a value."""
     if isinstance(value, dict):
-        return {key: _without_nothing(one) for key, one in value.items() if one is not None}
+        return {key: _without_none(child) for key, child in value.items() if child is not None}
     if isinstance(value, list):
-        return [_without_nothing(one) for one in value]
+        return [_without_none(child) for child in value]
     return value
 
 
@@ -159,8 +165,14 @@ def plugins() -> None:
     """
     catalog = discover()
     rows = [
-        (one.name, one.distribution, one.version, one.module, f"broken: {one.error}" if one.error else "ok")
-        for one in catalog.plugins
+        (
+            plugin.name,
+            plugin.distribution,
+            plugin.version,
+            plugin.module,
+            f"broken: {plugin.error}" if plugin.error else "ok",
+        )
+        for plugin in catalog.plugins
     ]
     for line in columns([("plugin", "distribution", "version", "module", "state"), *rows]):
         typer.echo(line)
@@ -219,7 +231,7 @@ def misfits(suite: Suite, catalog: Catalog) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows -> lines with the cells below each other; the last column is not padded."""
+    """Align the cells of rows in columns; the last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
 
@@ -228,7 +240,73 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     yield from (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
 
 
-def _mention_broken(catalog: Catalog) -> None:
-    broken = [one.name for one in catalog.plugins if one.error]
+def _print_broken_plugins(catalog: Catalog) -> None:
+    broken = [plugin.name for plugin in catalog.plugins if plugin.error]
     if broken:
         typer.echo(f"broken plugins: {', '.join(broken)}; see: vla-rl-bench plugins", err=True)
+
+
+_OPTIONS = ("options", "trick", "tracker")  # an entry's field that holds the dataclass of its options
+_REFERENCES = ("make", "function", "render", "rows")
+
+
+def describe(kind: str, registered: Registered) -> str:
+    """Describe an entry: summary, provenance, options with types and defaults, documentation."""
+    return "\n".join(_entry_lines(kind, registered))
+
+
+def _entry_lines(kind: str, registered: Registered) -> Iterator[str]:
+    entry, plugin = registered.entry, registered.plugin
+    yield f"{singular(kind)} {entry.name}: {entry.summary}"
+    yield f"  from {plugin.provenance} ({plugin.module})"
+    for name in _REFERENCES:
+        if hasattr(entry, name):
+            yield f"  {name}: {getattr(entry, name)}"
+    if isinstance(entry, entries.EnvironmentEntry):
+        yield f"  task suites: {', '.join(entry.suites)}"
+    if getattr(entry, "requires", ()):
+        yield f"  needs: {', '.join(entry.requires)}" + (f" ({entry.install})" if entry.install else "")
+    options = next((getattr(entry, name) for name in _OPTIONS if hasattr(entry, name)), None)
+    if options is not None:
+        yield from _option_lines(options)
+    if hasattr(entry, "function"):
+        yield from _documentation(entry.function)
+
+
+def _option_lines(options: type) -> Iterator[str]:
+    hooks = plugin_hooks.implemented_hooks(options)
+    if hooks:
+        yield f"  hooks: {', '.join(hooks)}"
+    init_fields = [field for field in fields(options) if field.init]
+    yield "  options:" if init_fields else "  options: none"
+    yield from (f"    {_option(field)}" for field in init_fields)
+    yield from _indented(_docstring(options))
+
+
+def _docstring(options: type) -> str:
+    """The class's own docstring, without the signature that ``@dataclass`` writes if there is none."""
+    text = inspect.getdoc(options) or ""
+    return "" if text.startswith(f"{options.__name__}(") else text
+
+
+def _option(field: Field[Any]) -> str:
+    type_name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    if field.default is not MISSING:
+        return f"{field.name}: {type_name} = {field.default!r}"
+    if field.default_factory is not MISSING:
+        return f"{field.name}: {type_name} = {field.default_factory()!r}"
+    return f"{field.name}: {type_name} (required)"
+
+
+def _documentation(reference: str) -> Iterator[str]:
+    """Docstring of a function, whose module may be slow to import or not importable."""
+    try:
+        yield from _indented(inspect.getdoc(entries.load(reference)) or "")
+    except (ImportError, AttributeError) as error:
+        yield f"  does not load: {plugin_hooks.one_line(error)}"
+
+
+def _indented(text: str) -> Iterator[str]:
+    if text:
+        yield ""
+        yield from (f"  {line}".rstrip() for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""The entry of ``vla-rl-bench``: what a user did wrong is one line and exit code 2; a defect keeps its traceback."""
+"""Entry point of ``vla-rl-bench``: wrong input is one line and exit code 2; a defect keeps its traceback."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """-> the exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted)."""
+    """Run a command; return the exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted)."""
     deprecated.show_warnings()
     code = _run(argv)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # now and then gloo's threads abort an interpreter that winds down
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # gloo's threads sometimes abort an interpreter that exits
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -35,27 +35,27 @@ def _run(argv: Sequence[str] | None) -> int:
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UserError as error:
-        return _say(str(error), WRONG_INPUT)
+        return _print_error(str(error), WRONG_INPUT)
     except EnvironmentFailure as error:
-        return _say(str(error), FAILED)
+        return _print_error(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted; run the same command again to resume", INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe has seen enough, as in `vla-rl-bench list | head`
+        return _print_error("interrupted; run the same command again to resume", INTERRUPTED)
+    except BrokenPipeError:  # the reader of the pipe has ended, as in `vla-rl-bench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        return _say(_usage(error), WRONG_INPUT)
+        return _print_error(_usage(error), WRONG_INPUT)
 
 
 def _usage(error: Any) -> str:
-    """A mistake in the command line itself, in one line, with where to read on."""
+    """Describe a mistake in the command line in one line, with the command that prints the help."""
     command = error.ctx.command_path if getattr(error, "ctx", None) else "vla-rl-bench"
     message = " ".join(error.format_message().split()).rstrip(".")
     return f"{message}. See: {command} --help"
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     print(message, file=sys.stderr)
     return code

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vla_rl_bench.cli.runs import Overrides, SuiteArgument, checked
+from vla_rl_bench.cli.run import Overrides, SuiteArgument, checked
 from vla_rl_bench.errors import UserError
 
 
