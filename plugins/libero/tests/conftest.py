@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the plugin's light half is
 
 from vla_rl_bench.errors import MissingRequirement
 from vla_rl_bench_libero.checks import INSTALL
-from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.opengl import choose_backend
 from vla_rl_bench_libero.options import LiberoOptions
 
 

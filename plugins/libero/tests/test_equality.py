@@ -62,13 +62,13 @@ def test_observation_is_liberos_own_rotated_by_180_degrees(suite: str, task: int
     """Against OffScreenRenderEnv driven by hand, as SimpleVLA-RL's workers drive it."""
     from libero.libero.envs import OffScreenRenderEnv
 
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
     from vla_rl_bench_libero.environment import make
 
-    by_hand = OffScreenRenderEnv(bddl_file_name=upstream.bddl_file(suite, task), camera_heights=64, camera_widths=64)
+    by_hand = OffScreenRenderEnv(bddl_file_name=libero_api.bddl_file(suite, task), camera_heights=64, camera_widths=64)
     by_hand.seed(0)
     by_hand.reset()
-    seen = by_hand.set_init_state(upstream.init_states(suite, task)[HELD_OUT])
+    seen = by_hand.set_init_state(libero_api.init_states(suite, task)[HELD_OUT])
     for _ in range(10):
         seen, _, _, _ = by_hand.step([0, 0, 0, 0, 0, 0, -1])
     if suite != "libero_object":
@@ -102,9 +102,9 @@ def test_equal_until_after_a_grasp_on_each_suite(suite: str, task: int) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("suite", OFFICIAL_SUITES)
 def test_equal_on_every_task(suite: str) -> None:
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
     from vla_rl_bench_libero.compare import exactness
 
-    for task in range(len(upstream.benchmark(suite).tasks)):
+    for task in range(len(libero_api.benchmark(suite).tasks)):
         found = exactness(suite, task)
         assert (found.state, found.proprio, found.pixels) == (0.0, 0.0, 0), found

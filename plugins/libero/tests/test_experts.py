@@ -15,12 +15,12 @@ pytestmark = pytest.mark.sim
 
 
 def test_every_goal_of_the_official_suites_has_a_skill() -> None:
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
     from vla_rl_bench_libero.experts.goals import SKILLS
 
     for suite in OFFICIAL_SUITES:
-        for task in range(len(upstream.benchmark(suite).tasks)):
-            with open(upstream.bddl_file(suite, task)) as file:
+        for task in range(len(libero_api.benchmark(suite).tasks)):
+            with open(libero_api.bddl_file(suite, task)) as file:
                 goal = file.read().partition("(:goal")[2]
             words = {word.lower() for word in re.findall(r"\((\w+)", goal)} - {"and"}
             assert words and words <= set(SKILLS), (suite, task)
@@ -72,13 +72,13 @@ def test_a_skill_on_a_held_out_start(suite: str, task: int) -> None:
 
 def test_perturbed_suites_are_whole() -> None:
     """Each lists tasks with their files and 50 init states; instructions differ where those are what is perturbed."""
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
     from vla_rl_bench_libero.contract import contract
 
     assert set(PERTURBED_SUITES) < set(SUITES)
     for suite in PERTURBED_SUITES:
-        assert len(upstream.benchmark(suite).tasks) == 10
-        assert len(upstream.init_states(suite, 0)) == 50
+        assert len(libero_api.benchmark(suite).tasks) == 10
+        assert len(libero_api.init_states(suite, 0)) == 50
     plain, reworded = (contract(suite, LiberoOptions(), "egl") for suite in ("libero_object", "libero_object_lan"))
     assert reworded.tasks[0].instruction == "grab alphabet soup and put it into basket"
     assert [one.step_limit for one in reworded.tasks] == [one.step_limit for one in plain.tasks]

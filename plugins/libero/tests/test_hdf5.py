@@ -12,10 +12,10 @@ import pytest
 from vla_rl_bench.entries import load
 from vla_rl_bench.errors import MissingRequirement, UserError
 from vla_rl_bench.types import ActionSpec, Demonstration, EnvironmentSpec, ImageSpec, Start, TaskSpec
-from vla_rl_bench_libero import hdf5, reading, rerender
+from vla_rl_bench_libero import demonstration_files, hdf5, rerender
 from vla_rl_bench_libero.options import LiberoOptions
 from vla_rl_bench_libero.plugin import register_environments
-from vla_rl_bench_libero.recorded import noops, robot_base
+from vla_rl_bench_libero.recorded_episode import noops, robot_base
 from vla_rl_bench_libero.simulator import PROPRIO
 
 h5py = pytest.importorskip("h5py")
@@ -80,7 +80,7 @@ def read(folder: Path, per_task: int = 1, tasks: tuple[int, ...] = (0,), **chang
 def test_the_plugin_names_this_reader() -> None:
     (entry,) = register_environments()
     assert entry.demonstrations is not None
-    assert load(entry.demonstrations) is reading.read
+    assert load(entry.demonstrations) is demonstration_files.read
 
 
 def test_images_are_turned_by_half_a_turn(tmp_path: Path) -> None:

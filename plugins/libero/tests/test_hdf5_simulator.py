@@ -14,7 +14,7 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import Demonstration, Start
 from vla_rl_bench_libero import hdf5
 from vla_rl_bench_libero.options import LiberoOptions
-from vla_rl_bench_libero.recorded import robot_base
+from vla_rl_bench_libero.recorded_episode import robot_base
 from vla_rl_bench_libero.rerender import Rerenderer, official_index
 from vla_rl_bench_libero.simulator import Frame, axis_angle
 
@@ -113,10 +113,10 @@ def test_a_state_shows_what_was_seen(recorded: Any) -> None:
 
 
 def test_starts_are_official_only_where_they_are(recorded: Any) -> None:
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
 
     _, _, _, recorder = recorded
-    states = upstream.init_states("libero_object", TASK)
+    states = libero_api.init_states("libero_object", TASK)
     assert official_index("libero_object", TASK, states[7]) == 7
     assert official_index("libero_object", TASK, np.concatenate([[5.0], states[9][1:]])) == 9
     assert official_index("libero_object", TASK, recorder.states[40]) == 0

@@ -12,9 +12,9 @@ import pytest
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, Start, TaskSpec
-from vla_rl_bench_libero import lerobot, reading
+from vla_rl_bench_libero import demonstration_files, lerobot
 from vla_rl_bench_libero.options import LiberoOptions
-from vla_rl_bench_libero.recorded import noops
+from vla_rl_bench_libero.recorded_episode import noops
 from vla_rl_bench_libero.simulator import PROPRIO
 
 pa = pytest.importorskip("pyarrow")
@@ -151,9 +151,9 @@ def version_3(folder: Path) -> Path:
 @pytest.mark.parametrize(("write", "loss"), [(version_2, 0.0), (version_3, 12.0)])
 def test_what_was_written_comes_back(tmp_path: Path, write: Any, loss: float) -> None:
     """By task and in the order of episodes, without no-ops, proprioception from the robot's base."""
-    found = reading.read(write(tmp_path / "set"), CONTRACT, (0, 1), 1, LiberoOptions())
+    found = demonstration_files.read(write(tmp_path / "set"), CONTRACT, (0, 1), 1, LiberoOptions())
     assert [one.start for one in found] == [Start(0, 0), Start(1, 0)]
-    found += reading.read(tmp_path / "set", CONTRACT, (0,), 2, LiberoOptions())[1:]
+    found += demonstration_files.read(tmp_path / "set", CONTRACT, (0,), 2, LiberoOptions())[1:]
     for one, shown in zip(found, episodes(), strict=True):
         kept = ~noops(shown["actions"].astype(np.float64))
         assert kept.sum() == len(kept) - 1
@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path, change: dict[str, Any], messa
     path = version_2(tmp_path / "set") / "meta/info.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=message):
-        reading.read(tmp_path / "set", CONTRACT, (0,), 1, LiberoOptions())
+        demonstration_files.read(tmp_path / "set", CONTRACT, (0,), 1, LiberoOptions())
 
 
 @pytest.mark.parametrize("name", ["actions", "state"])
@@ -192,7 +192,7 @@ def test_a_number_that_is_not_finite_is_named(tmp_path: Path, name: str) -> None
     shown[0][name][1, 2] = np.nan
     folder = version_2(tmp_path / "set", shown)
     with pytest.raises(UserError, match=rf"episode 0: `{name}` is nan in row 1, column 2, and must be finite"):
-        reading.read(folder, CONTRACT, (0,), 1, LiberoOptions())
+        demonstration_files.read(folder, CONTRACT, (0,), 1, LiberoOptions())
 
 
 def test_too_few_and_another_size_are_said(tmp_path: Path) -> None:
@@ -200,12 +200,12 @@ def test_too_few_and_another_size_are_said(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"1 demonstrations of `pick up the milk`, where demonstrations.per_task asks for 2"
     ):
-        reading.read(folder, CONTRACT, (1,), 2, LiberoOptions())
+        demonstration_files.read(folder, CONTRACT, (1,), 2, LiberoOptions())
     small = EnvironmentSpec(**{**vars(CONTRACT), "images": (ImageSpec("agentview", 16, 16, "rotated-180"),)})
     with pytest.raises(UserError, match=r"images of 32x32, not 16x16; set environment.image_size"):
-        reading.read(folder, small, (0,), 1, LiberoOptions())
+        demonstration_files.read(folder, small, (0,), 1, LiberoOptions())
 
 
 def test_a_folder_of_hdf5_files_is_still_read_as_such(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"looked for pick_up_the_soup_demo\.hdf5"):
-        reading.read(tmp_path, CONTRACT, (0,), 1, LiberoOptions())
+        demonstration_files.read(tmp_path, CONTRACT, (0,), 1, LiberoOptions())

@@ -54,7 +54,7 @@ def test_noise_has_the_deviation_of_its_process() -> None:
 @pytest.mark.parametrize("finger_axis", [0, 1])
 @pytest.mark.parametrize("angle", [-2.0, 0.1, 1.5])
 def test_the_planned_hand_points_down_and_closes_as_asked(finger_axis: int, angle: float) -> None:
-    from vla_rl_bench_libero.grasp import Hand, hand_rotation
+    from vla_rl_bench_libero.experts.pinch_grasp import Hand, hand_rotation
 
     now = np.diag([1.0, -1.0, -1.0])
     rotation = hand_rotation(Hand(now, finger_axis), angle)

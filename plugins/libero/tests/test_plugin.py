@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from vla_rl_bench.errors import MissingRequirement
-from vla_rl_bench_libero import checks, gl, plugin
+from vla_rl_bench_libero import checks, opengl, plugin
 from vla_rl_bench_libero.options import SUITES, LiberoOptions
 
 
@@ -34,7 +34,7 @@ def test_a_missing_gl_library_is_answered_with_the_apt_line(monkeypatch: pytest.
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
     with pytest.raises(MissingRequirement, match="apt-get install libegl1 libgl1-mesa-dri"):
-        gl.choose_backend()
+        opengl.choose_backend()
 
 
 @pytest.mark.sim
@@ -48,8 +48,8 @@ def test_the_doctor_renders_for_real() -> None:
 def test_a_backend_that_does_not_work_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """An EGL device that does not exist; then no backend at all."""
     monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", "99")
-    assert gl.probe("egl") != ""
-    monkeypatch.setattr(gl, "_PROBE", "raise SystemExit('no library')")
+    assert opengl.probe("egl") != ""
+    monkeypatch.setattr(opengl, "_PROBE", "raise SystemExit('no library')")
     result = checks.check()[-1]
     assert not result.ok
     assert "libegl1 libgl1-mesa-dri" in result.advice and "libosmesa6" in result.advice

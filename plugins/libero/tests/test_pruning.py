@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.opengl import choose_backend
 from vla_rl_bench_libero.options import LiberoOptions
 
 pytestmark = pytest.mark.sim
@@ -18,7 +18,7 @@ WINDOW = np.array([0.0, 0.0, 8.0, 8.0])
 
 
 def kept(triangle: list[tuple[float, float]], culled: bool = True) -> bool:
-    from vla_rl_bench_libero.coverage import ROUNDING, mark
+    from vla_rl_bench_libero.triangle_coverage import ROUNDING, mark
 
     found = np.zeros(1, bool)
     points = np.array([(x, y, 1.0) for x, y in triangle])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from vla_rl_bench.entries import CheckResult
-from vla_rl_bench_libero.gl import APT, probe
+from vla_rl_bench_libero.opengl import APT, probe
 from vla_rl_bench_libero.provenance import libero_distribution, version
 
 INSTALL = 'pip install -e "plugins/libero[sim]"'

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.opengl import choose_backend
 from vla_rl_bench_libero.options import OFFICIAL_SUITES, SETTLE_STEPS, LiberoOptions
 from vla_rl_bench_libero.provenance import version
 from vla_rl_bench_libero.simulator import Frame, Vector
@@ -182,12 +182,12 @@ def _read(lines: Path) -> list[dict[str, Any]]:
 
 
 def _tasks(asked: Sequence[str]) -> Iterator[tuple[str, int]]:
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
 
     choose_backend()
     for one in asked:
         suite, _, tasks = one.partition(":")
-        numbers = [int(part) for part in tasks.split(",")] if tasks else range(len(upstream.benchmark(suite).tasks))
+        numbers = [int(part) for part in tasks.split(",")] if tasks else range(len(libero_api.benchmark(suite).tasks))
         yield from ((suite, number) for number in numbers)
 
 

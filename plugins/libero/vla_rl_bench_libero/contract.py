@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, TaskSpec
-from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.options import SETTLE_STEPS, SIMPLEVLA_LIMIT, LiberoOptions
 from vla_rl_bench_libero.provenance import version, versions
 from vla_rl_bench_libero.simulator import CAMERA, PROPRIO, SETTLE_ACTION
@@ -21,13 +21,13 @@ ACTION = ActionSpec(
 def contract(suite: str, options: LiberoOptions, backend: str) -> EnvironmentSpec:
     """backend: the OpenGL in use.  Actions are deltas of OSC_POSE: 1 means 5 cm or 0.5 radians a step."""
     limit = options.limit(suite)
-    tasks = upstream.benchmark(suite).tasks
+    tasks = libero_api.benchmark(suite).tasks
     return EnvironmentSpec(
         name="libero",
         suite=suite,
         protocol=protocol(suite, options),
         tasks=tuple(
-            TaskSpec(task.name, upstream.instruction(suite, number), limit) for number, task in enumerate(tasks)
+            TaskSpec(task.name, libero_api.instruction(suite, number), limit) for number, task in enumerate(tasks)
         ),
         images=(ImageSpec(CAMERA, options.image_size, options.image_size, "rotated-180"),),
         proprio=PROPRIO,

@@ -9,7 +9,7 @@ import numpy as np
 
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 from vla_rl_bench_libero.contract import contract
-from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.opengl import choose_backend
 from vla_rl_bench_libero.options import SETTLE_STEPS, LiberoOptions
 from vla_rl_bench_libero.simulator import Frame, Simulator, observation
 from vla_rl_bench_libero.stopwatch import Stopwatch

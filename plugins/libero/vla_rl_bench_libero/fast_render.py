@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.simulator import FILM_SIZE
 
 FACES = 600  # a mesh with more triangles is clustered to about so many
@@ -23,7 +23,7 @@ FACES = 600  # a mesh with more triangles is clustered to about so many
 @contextlib.contextmanager
 def fast_rendering(image_size: int) -> Iterator[None]:
     """Render contexts that are built inside are fast, for images of up to `image_size` pixels."""
-    context_class = upstream.render_context_class()
+    context_class = libero_api.render_context_class()
     original = context_class._set_mujoco_context_and_buffers
 
     def build(context: Any) -> None:

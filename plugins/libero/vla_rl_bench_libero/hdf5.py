@@ -20,7 +20,7 @@ import numpy as np
 from vla_rl_bench.errors import MissingRequirement, UserError
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, Observation, Start, TaskSpec
 from vla_rl_bench_libero.options import LiberoOptions
-from vla_rl_bench_libero.recorded import Episode, check_finite, kept_rows, noops, proprio, robot_base, upright
+from vla_rl_bench_libero.recorded_episode import Episode, check_finite, kept_rows, noops, proprio, robot_base, upright
 from vla_rl_bench_libero.rerender import Rerenderer, official_index
 from vla_rl_bench_libero.simulator import CAMERA, PROPRIO, Vector
 

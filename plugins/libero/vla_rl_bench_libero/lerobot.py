@@ -22,7 +22,7 @@ import numpy as np
 from vla_rl_bench.errors import MissingRequirement, UserError
 from vla_rl_bench.types import Demonstration, EnvironmentSpec, ImageArray, Observation, Start
 from vla_rl_bench_libero.options import LiberoOptions
-from vla_rl_bench_libero.recorded import check_finite, noops, robot_base
+from vla_rl_bench_libero.recorded_episode import check_finite, noops, robot_base
 from vla_rl_bench_libero.simulator import CAMERA, PROPRIO, Vector, proprioception
 
 INSTALL = 'pip install -e "plugins/libero[data]"'

@@ -10,12 +10,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero import libero_api
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_control = upstream.control_utils()
+_control = libero_api.control_utils()
 _orientation_error, _opspace_matrices = _control.orientation_error, _control.opspace_matrices
 _nullspace_torques = _control.nullspace_torques
 

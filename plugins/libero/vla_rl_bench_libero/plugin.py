@@ -20,7 +20,7 @@ def register_environments() -> Iterable[EnvironmentEntry]:
         options=LiberoOptions,
         requires=("libero", "robosuite", "mujoco"),
         install=INSTALL,
-        demonstrations="vla_rl_bench_libero.reading:read",
+        demonstrations="vla_rl_bench_libero.demonstration_files:read",
     )
 
 

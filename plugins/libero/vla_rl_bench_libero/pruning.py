@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_rl_bench_libero.camera import View, mirrors, near_plane, views
-from vla_rl_bench_libero.coverage import ROUNDING, mark, project
+from vla_rl_bench_libero.triangle_coverage import ROUNDING, mark, project
 
 Floats = NDArray[np.float64]
 

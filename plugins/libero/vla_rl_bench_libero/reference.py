@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vla_rl_bench.types import ImageArray
-from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.simulator import CAMERA, FILM_SIZE, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
 from vla_rl_bench_libero.stopwatch import Stopwatch
 
@@ -21,8 +21,8 @@ class ReferenceSimulator:
 
     def __init__(self, suite: str, task: int, image_size: int, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
-        self._states = upstream.init_states(suite, task)
-        self._environment = upstream.off_screen_environment(
+        self._states = libero_api.init_states(suite, task)
+        self._environment = libero_api.off_screen_environment(
             suite, task, camera_heights=image_size, camera_widths=image_size
         )
         self.instance: Any = self._environment.env
@@ -32,7 +32,7 @@ class ReferenceSimulator:
     def reset(self, index: int, settle: int) -> Frame:
         self._make_current()
         del self.instance.object_property_initializers[self._initialisers :]
-        with upstream.numpy_seed(LIBERO_SEED), upstream.quiet():
+        with libero_api.numpy_seed(LIBERO_SEED), libero_api.quiet():
             self._environment.reset()
         seen = self._environment.set_init_state(self._states[index])
         for _ in range(settle):

@@ -12,7 +12,7 @@ import numpy as np
 from vla_rl_bench.errors import MissingRequirement, UserError
 from vla_rl_bench.types import ImageSpec, Observation
 from vla_rl_bench_libero.checks import INSTALL
-from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.opengl import choose_backend
 from vla_rl_bench_libero.options import LiberoOptions
 from vla_rl_bench_libero.simulator import CAMERA, Vector, observation
 
@@ -81,9 +81,9 @@ def official_index(suite: str, task: int, state: Vector) -> int:
         choose_backend()
     except MissingRequirement:
         return 0
-    from vla_rl_bench_libero import upstream
+    from vla_rl_bench_libero import libero_api
 
-    states = upstream.init_states(suite, task)
+    states = libero_api.init_states(suite, task)
     if states.shape[1] != len(state):
         return 0
     same = np.isclose(states[:, 1:], state[1:], rtol=0.0, atol=1e-6).all(1)

@@ -15,7 +15,7 @@ import mujoco
 import numpy as np
 
 from vla_rl_bench.errors import UserError
-from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.options import OFFICIAL_STARTS
 from vla_rl_bench_libero.simulator import SETTLE_ACTION, Frame, Vector
 
@@ -44,7 +44,7 @@ class Starts:
     """Init states by index.  sampled: whether there are any beyond the official ones."""
 
     def __init__(self, suite: str, task: int, simulator: Settles) -> None:
-        self._official = upstream.init_states(suite, task)
+        self._official = libero_api.init_states(suite, task)
         self._key = [zlib.crc32(suite.encode()), task]
         self._simulator = simulator
         self._known: dict[int, Vector] = {}
@@ -86,7 +86,7 @@ def draw(simulator: Settles, like: Vector, seed: int) -> Vector | None:
     instance = simulator.instance
     model, data = instance.sim.model._model, instance.sim.data._data
     simulator.place(np.concatenate([[0.0], like[1 : 1 + model.nq], np.zeros(model.nv)]))
-    with upstream.numpy_seed(seed), upstream.quiet():
+    with libero_api.numpy_seed(seed), libero_api.quiet():
         for sampler in {one.name: one for one in instance.object_property_initializers}.values():
             instance.object_states_dict[sampler.name].set_joint(sampler.sample())
         try:
@@ -94,7 +94,7 @@ def draw(simulator: Settles, like: Vector, seed: int) -> Vector | None:
             with _fixtures_unplaced(instance, found):
                 found = instance.conditional_placement_initializer.sample(instance.sim, found)
             found = instance.conditional_placement_on_objects_initializer.sample(found)
-        except upstream.randomization_error():
+        except libero_api.randomization_error():
             return None
         for position, quaternion, thing in found.values():
             if thing.name in instance.objects_dict:

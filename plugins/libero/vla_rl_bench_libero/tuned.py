@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 
 from vla_rl_bench.types import ImageArray
-from vla_rl_bench_libero import upstream
+from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.arm import Arm
 from vla_rl_bench_libero.pruning import Pruner, prunes
 from vla_rl_bench_libero.simulator import CAMERA, FILM_SIZE, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
@@ -45,8 +45,8 @@ class TunedSimulator:
         """
         self._size, self._stopwatch = image_size, stopwatch
         self.starts = Starts(suite, task, self)
-        with construction(image_size), upstream.numpy_seed(LIBERO_SEED), upstream.quiet():
-            self._environment = upstream.off_screen_environment(
+        with construction(image_size), libero_api.numpy_seed(LIBERO_SEED), libero_api.quiet():
+            self._environment = libero_api.off_screen_environment(
                 suite, task, camera_heights=image_size, camera_widths=image_size, use_camera_obs=False,
                 hard_reset=False, ignore_done=True,
             )  # fmt: skip

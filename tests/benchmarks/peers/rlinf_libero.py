@@ -34,9 +34,9 @@ from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.options import make_options
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import FloatArray
-from vla_rl_bench_libero.gl import choose_backend
+from vla_rl_bench_libero.libero_api import render_context_class
+from vla_rl_bench_libero.opengl import choose_backend
 from vla_rl_bench_libero.options import SETTLE_STEPS
-from vla_rl_bench_libero.upstream import render_context_class
 
 SUITE, SETTINGS = "libero_object", "examples/embodiment/config/env/libero_object.yaml"
 FILES = ("rlinf/envs/libero/libero_env.py", "rlinf/envs/libero/venv.py", "rlinf/envs/venv/venv.py", SETTINGS)

@@ -8,9 +8,9 @@ import mujoco
 import numpy as np
 
 from vla_rl_bench_libero.experts.manipulator import CLOSED, OPEN, UP, Manipulator, Skill
+from vla_rl_bench_libero.experts.pinch_grasp import Hand
 from vla_rl_bench_libero.experts.scene import Scene
 from vla_rl_bench_libero.geometry import Points, subtree
-from vla_rl_bench_libero.grasp import Hand
 
 
 def oriented(hand: Hand, approach: Points, closing: Points) -> Points:

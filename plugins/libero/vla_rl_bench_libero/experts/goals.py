@@ -10,7 +10,7 @@ import numpy as np
 from vla_rl_bench_libero.experts.articulated import Drawer, Knob
 from vla_rl_bench_libero.experts.manipulator import Manipulator, Skill
 from vla_rl_bench_libero.experts.pick_place import PickPlace
-from vla_rl_bench_libero.experts.places import Into, Onto
+from vla_rl_bench_libero.experts.placement import Into, Onto
 from vla_rl_bench_libero.experts.push import Push, too_flat
 from vla_rl_bench_libero.experts.scene import Predicate, Scene
 

@@ -14,8 +14,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from vla_rl_bench_libero.experts.pinch_grasp import Hand
 from vla_rl_bench_libero.geometry import Points
-from vla_rl_bench_libero.grasp import Hand
 from vla_rl_bench_libero.simulator import Vector
 
 OPEN, CLOSED = -1.0, 1.0

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vla_rl_bench_libero.experts.grasps import Destination, TopGrasp, has_room, pinch, plan_grasps
-from vla_rl_bench_libero.experts.heights import heights, others, shift_to_open_air
+from vla_rl_bench_libero.experts.height_map import heights, others, shift_to_open_air
 from vla_rl_bench_libero.experts.manipulator import CLOSED, OPEN, Manipulator, Movement, Skill, ended
-from vla_rl_bench_libero.experts.places import Place, highest_between
+from vla_rl_bench_libero.experts.placement import Place, highest_between
 from vla_rl_bench_libero.experts.scene import Scene
+from vla_rl_bench_libero.experts.top_grasps import Destination, TopGrasp, has_room, pinch, plan_grasps
 from vla_rl_bench_libero.geometry import Points
 
 _PINCH_TRIES = 4  # of the whole object between the fingers, where it fits

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vla_rl_bench_libero.experts.manipulator import CLOSED, UP, Manipulator, Skill
+from vla_rl_bench_libero.experts.pinch_grasp import GRIPPER_OPENING, hand_rotation
 from vla_rl_bench_libero.experts.scene import Scene
 from vla_rl_bench_libero.geometry import Points
-from vla_rl_bench_libero.grasp import GRIPPER_OPENING, hand_rotation
 
 _FLAT = 0.025  # metres: nothing lower that is too wide for the gripper can be gripped by its rim
 _AHEAD = 0.02  # metres from its middle to where the fingers come down, on the side that leads

@@ -1,6 +1,6 @@
 """The only door to LIBERO and robosuite, which are untyped, print on import and read GL settings at import.
 
-Call `vla_rl_bench_libero.gl.choose_backend` before the first use of this module.
+Call `vla_rl_bench_libero.opengl.choose_backend` before the first use of this module.
 """
 
 from __future__ import annotations

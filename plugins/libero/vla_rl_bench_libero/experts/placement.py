@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vla_rl_bench_libero.experts.heights import heights, others
+from vla_rl_bench_libero.experts.height_map import heights, others
 from vla_rl_bench_libero.experts.manipulator import Manipulator
 from vla_rl_bench_libero.experts.scene import Scene
 from vla_rl_bench_libero.geometry import Points, obstacle_points

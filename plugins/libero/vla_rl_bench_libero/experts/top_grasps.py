@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_rl_bench_libero.experts.heights import Heights, heights, others
+from vla_rl_bench_libero.experts.height_map import Heights, heights, others
+from vla_rl_bench_libero.experts.pinch_grasp import Hand, hand_rotation, plan_grasp
 from vla_rl_bench_libero.experts.scene import Scene
 from vla_rl_bench_libero.geometry import Points
-from vla_rl_bench_libero.grasp import Hand, hand_rotation, plan_grasp
 
 _TURNS = np.deg2rad(np.arange(-90, 90, 15))
 _STEP = 0.004  # metres between rays
