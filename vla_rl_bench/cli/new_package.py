@@ -35,7 +35,7 @@ class Kind:
 
     @property
     def files(self) -> dict[str, str]:
-        """Template -> path in the new folder, which may hold ``PACKAGE``."""
+        """Path in the new folder (which may hold ``PACKAGE``) of each template."""
         common = {"common/pyproject.toml": "pyproject.toml", f"{self.name}/README.md": "README.md"}
         package = {f"{self.name}/{file}": f"PACKAGE/{file}" for file in ("plugin.py", *self.modules, "suite.yaml")}
         return common | package | {f"{self.name}/test_{self.name}.py": f"tests/test_{self.name}.py"}
@@ -145,7 +145,7 @@ def check_free(kind: Kind, names: Names, catalog: Catalog) -> None:
 
 
 def render(kind: Kind, names: Names) -> dict[str, str]:
-    """Render all files of the package: path -> text."""
+    """Render all files of the package, by path."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(

@@ -1,4 +1,4 @@
-"""A suite file -> `Suite`: read, extend, override, validate, check against what is installed.
+"""Loading of suite files: read, extend, override, validate, check against what is installed.
 
 Each error is one line: ``file:line: key: what, and what to write instead``.
 """
@@ -120,7 +120,7 @@ def _error_texts(tree: LocatedDict, errors: Sequence[ErrorDetails]) -> Iterator[
         kind = branches[0]["type"]
         if kind == "missing" and path in misspelled:
             continue
-        if kind == "too_short" and any(len(other) > len(path) and other[: len(path)] == path for other in by_path):
+        if kind == "too_short" and any(len(deeper) > len(path) and deeper[: len(path)] == path for deeper in by_path):
             continue  # pydantic leaves out the items that are wrong, then reports too few
         if kind == "extra_forbidden":
             yield path, f"unknown key.{did_you_mean(str(path[-1]), _keys_below(path[:-1]))}"

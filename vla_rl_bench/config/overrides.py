@@ -51,7 +51,7 @@ def _split_commas(text: str) -> list[str]:
 
 
 def split_override(override: str) -> tuple[str, str]:
-    """``a.b=c`` -> (``a.b``, ``c``)."""
+    """Split ``a.b=c`` into key and value."""
     path, equals, value = override.partition("=")
     path = path.strip()
     if not equals or not path or not all(path.split(".")):

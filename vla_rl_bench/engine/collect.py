@@ -41,11 +41,11 @@ class RolloutBatch:
     wasted_chunks: int = 0  # rolled out beyond the batch, those of `surplus` included
     surplus: tuple[Group, ...] = ()  # complete groups beyond the batch that would have been kept
 
-    def merge(self, other: RolloutBatch) -> RolloutBatch:
+    def merge(self, batch: RolloutBatch) -> RolloutBatch:
         """Combine the groups and counts of two batches."""
-        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        groups = sorted((*self.groups, *other.groups), key=lambda group: group.index)
-        return RolloutBatch(groups=tuple(groups), **counts, surplus=(*self.surplus, *other.surplus))
+        counts = {name: getattr(self, name) + getattr(batch, name) for name in _COUNTS}
+        groups = sorted((*self.groups, *batch.groups), key=lambda group: group.index)
+        return RolloutBatch(groups=tuple(groups), **counts, surplus=(*self.surplus, *batch.surplus))
 
     def metrics(self) -> dict[str, Any]:
         """The part of an iteration's metrics that describes its rollouts."""

@@ -61,7 +61,7 @@ class _Defaults:
 
 
 class RunHooks:
-    """What the GRPO loop calls; evaluation calls only `notify`.
+    """The hooks that the training loop calls; evaluation calls only `notify`.
 
     observer_errors: one line for each exception that an observer raised.
     """
@@ -100,7 +100,7 @@ class RunHooks:
         return all(self._manager.hook.keep_group(group=group))
 
     def advantages(self, returns: Tensor, default_fn: Callable[[Tensor], Tensor]) -> Tensor:
-        """returns: float ``[groups, rollouts]`` -> the same shape.  default_fn: the suite's estimator."""
+        """Compute advantages of returns, both float ``[groups, rollouts]``; `default_fn` is the suite's estimator."""
         self._defaults.estimator = default_fn
         advantages = _expect("advantages", self._manager.hook.advantages(returns=returns), Tensor)
         if advantages.shape != returns.shape:

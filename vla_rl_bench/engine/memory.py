@@ -55,7 +55,7 @@ def activation_bytes(device: torch.device, work: Callable[[], object]) -> int:
 
 @contextmanager
 def _saved_storages() -> Iterator[dict[int, int]]:
-    """Count the storages that autograd saves in the body: address -> bytes, without parameters.
+    """Count the bytes of the storages that autograd saves in the body, by address, without parameters.
 
     Counted tensors are kept until the end, so no address is used twice.
     """

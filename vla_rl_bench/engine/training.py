@@ -1,4 +1,4 @@
-"""What an RL algorithm works with: the policy's trainer, the environment's pool, hooks, starts and records."""
+"""Everything that an RL algorithm needs: the policy's trainer, the environment's pool, hooks, starts and records."""
 
 from __future__ import annotations
 

@@ -187,8 +187,8 @@ def measure_microbatch(
         with torch.no_grad():
             device = trainer.forward(_inputs(trainer, batch.part(np.array([longest])))).device
         forward_and_backward(1)  # allocates gradients, work spaces and the like
-        one, two = (activation_bytes(device, partial(forward_and_backward, chunks)) for chunks in (1, 2))
-    return min(largest_microbatch(budget_gb, *measured) for measured in ranks.all_gather((one, two)))
+        measured = [activation_bytes(device, partial(forward_and_backward, chunks)) for chunks in (1, 2)]
+    return min(largest_microbatch(budget_gb, *rank_measured) for rank_measured in ranks.all_gather(measured))
 
 
 def logprob_difference(trainer: Trainer, batch: Batch, ranks: Ranks, temperature: float, chunks: int) -> float:

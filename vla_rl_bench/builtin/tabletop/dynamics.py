@@ -77,7 +77,7 @@ def inside(scenes: Scenes, radius: float) -> Flags:
 
 
 def _distance(points: FloatArray, center: FloatArray) -> FloatArray:
-    """``[N, 4, 2]`` and ``[N, 2]`` -> float32 ``[N, 4]``."""
+    """Distances float32 ``[N, 4]`` of points ``[N, 4, 2]`` from a center ``[N, 2]``."""
     x, y = points[..., 0] - center[:, :1], points[..., 1] - center[:, 1:]
     distance: FloatArray = np.sqrt(x * x + y * y, dtype=np.float32)
     return distance
@@ -103,7 +103,7 @@ def _grasp(scenes: Scenes, rows: IntArray, radius: float) -> None:
 
 
 def _take_along(scenes: Scenes, rows: IntArray, came_from: FloatArray) -> None:
-    """What a fist touched and moved towards has moved as it did.  came_from ``[N, 2]``: where the hands were."""
+    """Move objects that a fist touched and pushed along with it from its previous positions `came_from [N, 2]`."""
     if not rows.size:
         return
     before, objects = came_from[rows], scenes.objects[rows]
