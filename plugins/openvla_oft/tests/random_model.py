@@ -12,14 +12,14 @@ from vla_rl_bench.algorithms.action_tokens import BINS
 from vla_rl_bench.types import FloatArray, Observation
 from vla_rl_bench_openvla_oft import images, lora, standin
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
-from vla_rl_bench_openvla_oft.flops import Question
+from vla_rl_bench_openvla_oft.forward_cost import ForwardInput
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import LoraOptions
 from vla_rl_bench_openvla_oft.processor import ROUNDED
 from vla_rl_bench_openvla_oft.sizes import OPENVLA_7B
 
 CHUNK, DIMENSIONS = 8, 7  # LIBERO's
-INPUT = Question(tokens=CHUNK * DIMENSIONS)
+INPUT = ForwardInput(tokens=CHUNK * DIMENSIONS)
 
 
 @dataclass(frozen=True)

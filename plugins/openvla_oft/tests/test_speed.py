@@ -38,8 +38,9 @@ from vla_rl_bench.algorithms.sampling import sample_tokens, token_logprobs
 from vla_rl_bench.builtin.strategies.options import SingleOptions
 from vla_rl_bench.builtin.strategies.single import Single
 from vla_rl_bench.types import ClipRange
-from vla_rl_bench_openvla_oft import flops
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
+from vla_rl_bench_openvla_oft.options import LoraOptions
+from vla_rl_bench_openvla_oft.plan import ADAPTER_BACKWARD, FULL_BACKWARD
 from vla_rl_bench_openvla_oft.sizes import sizes
 
 SIZE = os.environ.get("VLA_RL_BENCH_OFT_SIZE", "tiny")
@@ -86,7 +87,7 @@ def test_inference(batch: int, product_rate: float, timed: Any) -> None:
     def sample() -> None:
         sample_tokens(policy(inputs), uniforms, TEMPERATURE)
 
-    run(timed, sample, product_rate, operations=batch * flops.forward(config, INPUT), chunks=batch)
+    run(timed, sample, product_rate, operations=batch * sizes(config, None, INPUT).forward.operations, chunks=batch)
 
 
 @pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.name)
@@ -94,8 +95,9 @@ def test_minibatch(training: Training, product_rate: float, timed: Any) -> None:
     """Forwards, backwards and a step of AdamW with gradient checkpointing; recomputed products do not count."""
     config = config_of(SIZE)
     skip_if_host_memory_is_too_small(config, training)
-    backward = flops.ADAPTER_BACKWARD if training.rank else flops.FULL_BACKWARD
-    operations = CHUNKS * (1 + backward) * flops.forward(config, INPUT)
+    backward = ADAPTER_BACKWARD if training.rank else FULL_BACKWARD
+    adapters = LoraOptions(rank=training.rank) if training.rank else None
+    operations = CHUNKS * (1 + backward) * sizes(config, adapters, INPUT).forward.operations
     try:
         policy, update = minibatch(config, training, DEVICE, chunks=CHUNKS, micro_batch=MICRO_BATCH)
         run(timed, update, product_rate, operations=operations, chunks=CHUNKS)

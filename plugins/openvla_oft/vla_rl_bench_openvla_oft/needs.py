@@ -48,19 +48,13 @@ def _cache() -> Path:
 
 def memory(options: OpenVlaOptions, gpus: int, strategy: str) -> CheckResult:
     """The plan of `memory.py`, one chunk at a time and nothing offloaded, against what this machine has."""
-    from vla_rl_bench_openvla_oft.activations import activations  # torch
-    from vla_rl_bench_openvla_oft.plan import question
-    from vla_rl_bench_openvla_oft.sizes import read_config, sizes
-    from vla_rl_bench_openvla_oft.spaces import LIBERO, SPACES
+    from vla_rl_bench_openvla_oft.plan import training_sizes  # torch
 
-    config, _ = read_config(options.checkpoint)
-    size, stage = sizes(config, options.lora), STAGES[strategy]
+    stage = STAGES[strategy]
+    size, _, _ = training_sizes(options, stage)
     weights = 4 if options.weights == "float32" else 2
     held = state(size.trained, size.frozen, gpus=gpus, stage=stage, weights=weights, adapters=size.lora, offload=False)
-    space = SPACES.get(options.space or LIBERO.name, LIBERO)
-    rank = options.lora.rank if options.lora else 0
-    kept = activations(config, question(options, space), rank=rank, autocast=stage == 0 and weights == 4)
-    need = held.peak(kept.checkpointed if options.gradient_checkpointing else kept.whole)
+    need = held.peak(size.forward.checkpointed if options.gradient_checkpointing else size.forward.kept)
     have, where = _memory_here()
     each = f"each of {gpus} GPUs" if gpus > 1 else "one GPU"
     planned = f"{strategy}: training takes {need / GB:.0f} GB on {each} (planned, nothing offloaded)"

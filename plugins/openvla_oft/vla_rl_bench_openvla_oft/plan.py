@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vla_rl_bench.errors import UserError, did_you_mean
-from vla_rl_bench_openvla_oft import flops
-from vla_rl_bench_openvla_oft.activations import Kept, activations
-from vla_rl_bench_openvla_oft.flops import Question
+from vla_rl_bench_openvla_oft.forward_cost import ForwardCost, ForwardInput
 from vla_rl_bench_openvla_oft.memory import CARD, GB, STAGES, State, is_chunked, rows, state
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 from vla_rl_bench_openvla_oft.sizes import Sizes, read_config, sizes
@@ -19,27 +17,37 @@ MINI_BATCH = 128  # trajectories an optimiser step; SimpleVLA-RL: ppo_mini_batch
 STEPS = 512  # environment steps of an episode that never succeeds; SimpleVLA-RL, LIBERO: the most there are
 RATE = 989e12  # bfloat16 operations a second, dense: NVIDIA H100 SXM data sheet (1,979 with sparsity)
 UTILISATION = 0.4  # assumed; tests/test_speed.py measures it
+# One forward is the unit.  A backward of all weights costs two: gradients of inputs and of weights.  Of adapters only
+# the inputs' matter, the adapters' own being small.  Gradient checkpointing does the forward once more.
+FULL_BACKWARD = 2
+ADAPTER_BACKWARD = 1
 
 
 def lines(options: OpenVlaOptions, gpus: int, strategy: str) -> Iterator[str]:
+    size, name, inputs = training_sizes(options, STAGES[strategy])
+    yield from _heading(size, name, options, inputs, gpus, strategy)
+    yield ""
+    yield from _memory(size, options, inputs, gpus, STAGES[strategy])
+    yield ""
+    yield from _time(size, options, gpus)
+
+
+def training_sizes(options: OpenVlaOptions, stage: int) -> tuple[Sizes, str, ForwardInput]:
+    """The sizes of what is trained, the checkpoint's name, and the input of a forward."""
     config, name = read_config(options.checkpoint)
     space = _space(options)
-    asked = question(options, space)
-    if asked.proprio and not config.use_proprio:
+    inputs = forward_input(options, space)
+    if inputs.proprio and not config.use_proprio:
         config.use_proprio, config.proprio_dim = True, space.dimensions
-    size = sizes(config, options.lora)
-    yield from _heading(size, name, options, asked, gpus, strategy)
-    yield ""
-    yield from _memory(size, options, asked, gpus, STAGES[strategy])
-    yield ""
-    yield from _time(size, options, asked, gpus)
+    autocast = stage == 0 and options.weights == "float32"
+    return sizes(config, options.lora, inputs, autocast=autocast), name, inputs
 
 
-def question(options: OpenVlaOptions, space: Space) -> Question:
-    """What one forward of training is asked."""
+def forward_input(options: OpenVlaOptions, space: Space) -> ForwardInput:
+    """The input of one forward of training."""
     images = len(options.images) if options.images is not None else space.images or 1
     proprio = space.proprio if options.proprio is None else options.proprio
-    return Question(
+    return ForwardInput(
         images, tokens=chunk(options, space) * (space.dimensions or 7), proprio=proprio and is_chunked(options)
     )
 
@@ -57,7 +65,7 @@ def _space(options: OpenVlaOptions) -> Space:
 
 
 def _heading(
-    size: Sizes, name: str, options: OpenVlaOptions, asked: Question, gpus: int, strategy: str
+    size: Sizes, name: str, options: OpenVlaOptions, inputs: ForwardInput, gpus: int, strategy: str
 ) -> Iterator[str]:
     policy = "openvla-oft" if is_chunked(options) else "openvla"
     what = f"LoRA of rank {options.lora.rank}" if options.lora else "all parameters"
@@ -67,16 +75,15 @@ def _heading(
     yield f"checkpoint   {name}: {size.parameters:,} parameters in {size.tensors} tensors"
     yield f"trained      {size.trained:,}; {size.frozen:,} frozen"
     yield (
-        f"a forward    {asked.positions(size.config)} positions: {asked.images * size.config.patches} patches, "
-        f"{asked.prompt} of the prompt (assumed), {'1 of proprioception, ' * asked.proprio}"
-        f"{asked.tokens} action tokens, 1 stop token"
+        f"a forward    {inputs.positions(size.config)} positions: {inputs.images * size.config.patches} patches, "
+        f"{inputs.prompt} of the prompt (assumed), {'1 of proprioception, ' * inputs.proprio}"
+        f"{inputs.tokens} action tokens, 1 stop token"
     )
     yield f"weights      policy.weights: {options.weights}, strategy.precision: bfloat16"
 
 
-def _memory(size: Sizes, options: OpenVlaOptions, asked: Question, gpus: int, stage: int) -> Iterator[str]:
+def _memory(size: Sizes, options: OpenVlaOptions, inputs: ForwardInput, gpus: int, stage: int) -> Iterator[str]:
     weights = 4 if options.weights == "float32" else 2
-    rank = options.lora.rank if options.lora else 0
     states = [
         state(
             size.trained,
@@ -89,48 +96,47 @@ def _memory(size: Sizes, options: OpenVlaOptions, asked: Question, gpus: int, st
         )
         for offload in (False, True)
     ]
-    kept = activations(size.config, asked, rank=rank, autocast=stage == 0 and weights == 4)
     body = [(name, *(_gb(dict(one.parts)[name]) for one in states)) for name, _ in states[0].parts]
     body.append(("a step's temporaries", *(_gb(one.step) for one in states)))
-    for words, chunk_bytes in _ways(kept):
+    for words, chunk_bytes in _ways(size.forward):
         body.append((f"activations of {MICRO_BATCH} chunks{words}", *(_gb(MICRO_BATCH * chunk_bytes) for _ in states)))
-    for words, chunk_bytes in _ways(kept):
+    for words, chunk_bytes in _ways(size.forward):
         body.append((f"most at once{words}", *(_gb(one.peak(MICRO_BATCH * chunk_bytes)) for one in states)))
-    for words, chunk_bytes in _ways(kept):
+    for words, chunk_bytes in _ways(size.forward):
         body.append((f"{MICRO_BATCH} chunks fit 80 GB{words}", *(_fits(one, chunk_bytes) for one in states)))
     body.append(("host memory of each process", *(_gb(one.host) for one in states)))
     yield from rows(("GB (1e9 bytes) on each GPU", "offload: false", "offload: true"), body)
     yield ""
-    yield from _notes(size, asked, kept, stage, weights)
+    yield from _notes(size, inputs, stage, weights)
 
 
-def _ways(kept: Kept) -> tuple[tuple[str, int], ...]:
-    """Bytes of one chunk's activations, either way."""
-    return ("", kept.whole), (", gradient checkpointing", kept.checkpointed)
+def _ways(forward: ForwardCost) -> tuple[tuple[str, int], ...]:
+    """Bytes of one chunk's activations, without and with gradient checkpointing."""
+    return ("", forward.kept), (", gradient checkpointing", forward.checkpointed)
 
 
-def _notes(size: Sizes, asked: Question, kept: Kept, stage: int, weights: int) -> Iterator[str]:
+def _notes(size: Sizes, inputs: ForwardInput, stage: int, weights: int) -> Iterator[str]:
     config = size.config
-    ours = asked.tokens * config.n_action_bins * 4
-    theirs = asked.positions(config) * config.language.vocab_size * 6
+    ours = inputs.tokens * config.n_action_bins * 4
+    theirs = inputs.positions(config) * config.language.vocab_size * 6
     yield (
-        f"activations of one chunk: {kept.whole / GB:.2f} GB; {kept.checkpointed / GB:.2f} GB with "
+        f"activations of one chunk: {size.forward.kept / GB:.2f} GB; {size.forward.checkpointed / GB:.2f} GB with "
         "policy.gradient_checkpointing"
     )
     yield (
-        f"logits of {MICRO_BATCH} chunks: {MICRO_BATCH * ours / 1e6:.1f} MB as {asked.tokens} x {config.n_action_bins} "
-        f"in float32; as {asked.positions(config)} x {config.language.vocab_size:,} in bfloat16 and float32, which this"
-        f" policy never makes, {MICRO_BATCH * theirs / 1e6:,.0f} MB"
+        f"logits of {MICRO_BATCH} chunks: {MICRO_BATCH * ours / 1e6:.1f} MB as {inputs.tokens} x "
+        f"{config.n_action_bins} in float32; as {inputs.positions(config)} x {config.language.vocab_size:,} in "
+        f"bfloat16 and float32, which this policy never makes, {MICRO_BATCH * theirs / 1e6:,.0f} MB"
     )
     if stage == 0 and weights == 2 and not size.lora:
         yield "offload: false keeps no float32 masters of bfloat16 weights, and small steps are rounded away"
     yield f"while loading: the checkpoint whole on every GPU, {weights * size.parameters / GB:.1f} GB"
 
 
-def _time(size: Sizes, options: OpenVlaOptions, asked: Question, gpus: int) -> Iterator[str]:
+def _time(size: Sizes, options: OpenVlaOptions, gpus: int) -> Iterator[str]:
     """In units of a chunk's forward: rollouts 1, an update 1 and its backward, and 1 more to recompute."""
-    one = flops.forward(size.config, asked)
-    backward = flops.ADAPTER_BACKWARD if size.lora else flops.FULL_BACKWARD
+    one = size.forward.operations
+    backward = ADAPTER_BACKWARD if size.lora else FULL_BACKWARD
     update = 1 + backward + options.gradient_checkpointing
     chunks = -(-STEPS // chunk(options, _space(options)))
     speed = RATE * UTILISATION * gpus

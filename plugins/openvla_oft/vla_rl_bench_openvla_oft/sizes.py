@@ -1,4 +1,4 @@
-"""How many parameters a checkpoint has, and how many of them a suite trains; nothing is loaded."""
+"""Sizes of a checkpoint, of what a suite trains of it, and of a forward; nothing is loaded."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
+from vla_rl_bench_openvla_oft.forward_cost import ForwardCost, ForwardInput, forward_cost
+from vla_rl_bench_openvla_oft.lora import adapt
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import LoraOptions
 
@@ -33,6 +34,7 @@ class Sizes:
     tensors: int
     trained: int
     lora: bool
+    forward: ForwardCost
 
     @property
     def frozen(self) -> int:
@@ -57,25 +59,17 @@ def read_config(checkpoint: str) -> tuple[OpenVlaConfig, str]:
     return OpenVlaConfig(**read), str(folder)
 
 
-def sizes(config: OpenVlaConfig, lora: LoraOptions | None) -> Sizes:
-    """Counted on torch's meta device, which has shapes and no memory."""
-    model = on_meta(config)
-    trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    if lora is not None:
-        trained = adapter_parameters(model, lora.rank)
-    state = model.state_dict()
-    return Sizes(config, sum(one.numel() for one in state.values()), len(state), trained, lora is not None)
-
-
-def on_meta(config: OpenVlaConfig) -> OpenVlaForActionPrediction:
+def sizes(
+    config: OpenVlaConfig, lora: LoraOptions | None, inputs: ForwardInput | None = None, *, autocast: bool = False
+) -> Sizes:
+    """Count on torch's meta device, which has shapes and no memory.  autocast: weights are float32, else bfloat16."""
     with torch.device("meta"):
-        return OpenVlaForActionPrediction(config)
-
-
-def adapter_parameters(model: nn.Module, rank: int) -> int:
-    """rank x (inputs + outputs) of every linear layer that adapters are put on: all that are computed, but the head."""
-    return sum(
-        rank * (one.in_features + one.out_features)
-        for name, one in model.named_modules()
-        if isinstance(one, nn.Linear) and one.weight.requires_grad and not name.endswith("lm_head")
-    )
+        model = OpenVlaForActionPrediction(config).train()
+        model.to(dtype=torch.float32 if autocast else torch.bfloat16)
+        state = model.state_dict()
+        if lora is not None:
+            adapt(model, lora)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    cost = forward_cost(model, inputs or ForwardInput(), autocast=autocast or lora is not None)
+    parameters = sum(tensor.numel() for tensor in state.values())
+    return Sizes(config, parameters, len(state), trained, lora is not None, cost)
