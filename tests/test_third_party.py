@@ -26,8 +26,12 @@ OLD_NAMES: dict[str, str] = {
     "EnvironmentEntry(behaviour=...)": "EnvironmentEntry(behavior=...)",
     "Ranks.agree": "Ranks.broadcast",
     "Ranks.gather": "Ranks.all_gather",
+    "TokenPolicy.normalise": "TokenPolicy.normalize",
+    "TokenPolicy.unnormalise": "TokenPolicy.unnormalize",
     "vla_rl_bench.entries.BenchmarkEntry": "tests with pytest-benchmark",
     "vla_rl_bench.tables.figures": "vla_rl_bench.analysis.tables.cells",
+    "vla_rl_bench_cart.environment.Cart without a base class": "vla_rl_bench.interfaces.EnvironmentBase",
+    "vla_rl_bench_cart.policy.Linear without a base class": "vla_rl_bench.interfaces.PolicyBase",
     "vla_rl_bench.tables.model": "vla_rl_bench.analysis.tables.model",
 }
 # Old public name without effect -> the reason, as given to `vla_rl_bench.deprecated.warn_ignored`.
@@ -107,7 +111,7 @@ def test_third_party_v1_passes_the_conformance_tests(site: Path) -> None:
 
 
 def test_warn_once_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deprecated, "_warned", set())
+    monkeypatch.setattr(deprecated, "_warned", {})
     with pytest.warns(DeprecationWarning, match="vla-rl-bench: old is deprecated .* use new") as warnings:
         [deprecated.warn_once("old", "new") for _ in range(2)]
     assert len(warnings) == 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
 
-_warned: set[str] = set()
+_warned: dict[str, str] = {}  # old name -> the text of its warning
 
 
 def message(old: str, new: str) -> str:
@@ -22,7 +23,7 @@ def warn_once(old: str, new: str, stacklevel: int = 3) -> None:
     """Warn of an old name, once per process.
 
     Args:
-        old: The old name as users write it, such as ``TokenPolicy.normalise``.
+        old: The old name as users write it, such as ``TokenPolicy.normalize``.
         new: Its replacement, such as ``TokenPolicy.normalize``.
         stacklevel: As in ``warnings.warn``; 3 is the caller of the function that calls this one.
     """
@@ -36,8 +37,19 @@ def warn_ignored(old: str, reason: str, stacklevel: int = 3) -> None:
 
 def _warn(old: str, text: str, stacklevel: int) -> None:
     if old not in _warned:
-        _warned.add(old)
+        _warned[old] = text
         warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)
+
+
+def given_warnings() -> dict[str, str]:
+    """Return the warnings of this process so far, for `repeat_warnings` of another process."""
+    return dict(_warned)
+
+
+def repeat_warnings(warnings_of_process: Mapping[str, str]) -> None:
+    """Give the warnings of a worker process, whose own output nobody sees; each old name once per process."""
+    for old, text in warnings_of_process.items():
+        _warn(old, text, stacklevel=3)
 
 
 def show_warnings() -> None:

@@ -33,6 +33,10 @@ class MissingRequirement(UserError):
     """Something that is not installed is needed; the message names the command that installs it."""
 
 
+class NotSupported(UserError):
+    """An environment or a policy does not offer an optional method; the message names the method."""
+
+
 class EnvironmentFailure(Exception):
     """An environment worker raised or died; the message holds the worker's own traceback."""
 

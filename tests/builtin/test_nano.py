@@ -137,14 +137,14 @@ def test_a_patch_that_does_not_divide_the_image_is_refused() -> None:
         make(SPEC, NanoOptions(patch=7), 0)
 
 
-def test_normalise_and_unnormalise_are_inverse() -> None:
+def test_normalize_and_unnormalize_are_inverse() -> None:
     action = ActionSpec(("a", "b"), (-2.0, 0.0), (4.0, 1.0), (0.0, 0.0))
     policy = make(replace(SPEC, action=action), NanoOptions(), 0)
     actions = np.random.default_rng(0).uniform(action.low, action.high, (5, 4, 2)).astype(np.float32)
-    normal = policy.normalise(actions)
+    normal = policy.normalize(actions)
     assert np.abs(normal).max() <= 1
-    assert policy.unnormalise(normal) == pytest.approx(actions, abs=1e-6)
-    assert policy.normalise(np.array([action.low, action.high], np.float32)).tolist() == [[-1, -1], [1, 1]]
+    assert policy.unnormalize(normal) == pytest.approx(actions, abs=1e-6)
+    assert policy.normalize(np.array([action.low, action.high], np.float32)).tolist() == [[-1, -1], [1, 1]]
 
 
 def test_the_head_begins_with_neighbours_alike_and_values_descending() -> None:

@@ -50,7 +50,7 @@ def test_windows_imitate_the_expert(pool: InProcessPool) -> None:
     windows = Windows(shown, pool.contract, policy)
     assert len(windows) == sum(len(one.actions) for one in shown)
     first = action_tokens.decode(windows.tokens[0]).reshape(policy.chunk, policy.action_dim)
-    np.testing.assert_allclose(policy.unnormalise(first), shown[0].actions[: policy.chunk], atol=1 / 255 + 1e-6)
+    np.testing.assert_allclose(policy.unnormalize(first), shown[0].actions[: policy.chunk], atol=1 / 255 + 1e-6)
     assert windows.instructions[-1] == pool.contract.tasks[2].instruction
 
 

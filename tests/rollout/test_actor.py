@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from vla_rl_bench.errors import UserError
-from vla_rl_bench.rollout.actor import is_row_invariant, require_row_invariance
+from vla_rl_bench import deprecated
+from vla_rl_bench.errors import NotSupported, UserError
+from vla_rl_bench.interfaces import PolicyBase
+from vla_rl_bench.rollout.actor import Actor, adapt_policy, is_row_invariant, require_row_invariance
 from vla_rl_bench.rollout.pool import Pool
-from vla_rl_bench.types import Observation, Start
+from vla_rl_bench.types import FloatArray, Observation, Start
 
 
-class Neighbourly:
-    """A policy whose rows lean on their neighbours, as under batch normalisation."""
+class Neighbourly(PolicyBase):
+    """A policy whose rows lean on their neighbours, as under batch normalization."""
 
     def __init__(self, policy: Any) -> None:
         self.chunk, self.action_dim, self.bins = policy.chunk, policy.action_dim, policy.bins
-        self.collate, self.normalise, self.unnormalise = policy.collate, policy.normalise, policy.unnormalise
+        self.collate, self.normalize, self.unnormalize = policy.collate, policy.normalize, policy.unnormalize
         self._policy = policy
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -46,3 +51,61 @@ def test_a_policy_whose_rows_do_is_refused(policy: Any, seen: Observation) -> No
     require_row_invariance(neighbourly, seen, ["push"], 1)
     with pytest.raises(UserError, match=r"Write forward_rows: 1, or deterministic: false"):
         require_row_invariance(neighbourly, seen, ["push"], 4)
+
+
+class OldPolicy(nn.Module):
+    """A policy as written for version 0.1."""
+
+    chunk, action_dim, bins = 2, 3, 256
+
+    def collate(self, observations: Observation, instructions: Sequence[str]) -> dict[str, Tensor]:
+        return {"rows": torch.zeros(len(instructions), 6, 256)}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        return inputs["rows"]
+
+    def normalise(self, actions: FloatArray) -> FloatArray:
+        return actions / 2
+
+    def unnormalise(self, values: FloatArray) -> FloatArray:
+        return values * 2
+
+
+class OldAutoregressivePolicy(OldPolicy):
+    def draw(self, inputs: Mapping[str, Tensor], choose: Any) -> tuple[Tensor, Tensor]:
+        drawn: tuple[Tensor, Tensor] = choose(inputs["rows"], 0)
+        return drawn
+
+
+@pytest.fixture
+def no_warnings_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprecated, "_warned", {})
+
+
+@pytest.mark.parametrize("cls", [OldPolicy, OldAutoregressivePolicy])
+@pytest.mark.usefixtures("no_warnings_given")
+def test_adapt_policy_lets_old_classes_act_and_warns_once(cls: type[OldPolicy], seen: Observation) -> None:
+    with pytest.warns(DeprecationWarning, match="vla-rl-bench: ") as warnings:
+        policies = [adapt_policy(cls()) for _ in range(2)]
+    texts = [str(warning.message) for warning in warnings]
+    assert [text.split(" is deprecated")[0].split()[-1] for text in texts[1:]] == [
+        "TokenPolicy.normalise", "TokenPolicy.unnormalise",
+    ]  # fmt: skip
+    assert f"{cls.__qualname__} without a base class" in texts[0]
+    policy = policies[0]
+    assert policy.is_autoregressive == (cls is OldAutoregressivePolicy)
+    batch = Observation.stack([seen, seen])
+    actions = Actor(policy, 1.0).act(batch, ["push", "push"], np.full((2, 6), 0.5, np.float32)).actions
+    assert actions.shape == (2, 2, 3)
+    assert np.array_equal(policy.normalize(policy.unnormalize(actions)), actions)
+    with pytest.raises(NotSupported, match="export"):
+        policy.export(Path())
+
+
+@pytest.mark.usefixtures("no_warnings_given")
+def test_policy_base_answers_to_the_old_names(policy: Any) -> None:
+    actions = np.zeros((1, policy.chunk, policy.action_dim), np.float32)
+    with pytest.warns(DeprecationWarning, match=r"TokenPolicy\.normalise"):
+        assert np.array_equal(policy.normalise(actions), policy.normalize(actions))
+    with pytest.warns(DeprecationWarning, match=r"TokenPolicy\.unnormalise"):
+        assert np.array_equal(policy.unnormalise(actions), policy.unnormalize(actions))

@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 
 from tests.rollout.conftest import TABLETOP
+from vla_rl_bench import deprecated
 from vla_rl_bench.builtin.tabletop.environment import make as make_tabletop
 from vla_rl_bench.builtin.tabletop.options import TabletopOptions
 from vla_rl_bench.entries import EnvironmentEntry, NoOptions
 from vla_rl_bench.errors import EnvironmentFailure, UserError
-from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
+from vla_rl_bench.interfaces import EnvironmentBase
+from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool, open_pool
 from vla_rl_bench.rollout.worker import SlotEnvironments
-from vla_rl_bench.types import ChunkResult, ImageSpec, Observation, Start
+from vla_rl_bench.types import ChunkResult, ImageArray, ImageSpec, Observation, Start
 
 
 def alive(pid: int) -> bool:
@@ -162,7 +164,7 @@ def test_seconds_have_their_cpu_seconds(processes: Callable[..., ProcessPool]) -
     assert all(seconds >= 0 for seconds in pool.seconds.values())
 
 
-class Blank:
+class Blank(EnvironmentBase):
     """An environment with neither an expert nor a camera of its own."""
 
     contract = make_tabletop("object", TabletopOptions(), 1).contract
@@ -174,9 +176,6 @@ class Blank:
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         return self.reset()[0], 1.0, True, False, {}
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def make_blank(suite: str, options: NoOptions, slots: int) -> Blank:
@@ -249,3 +248,53 @@ def test_without_a_film_the_first_camera_serves() -> None:
 def test_demonstrations_without_an_expert_are_refused() -> None:
     with pytest.raises(UserError, match="no expert"):
         SlotEnvironments(Blank, 1).demonstrate_many([Start(0, 0)], 0)
+
+
+class OldBlank:
+    """An environment as written for version 0.1: no base class, and one of the optional methods."""
+
+    contract = Counting.contract
+
+    def __init__(self) -> None:
+        self.seconds = {"stepping": 0.0}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        return Blank().reset()
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        self.seconds["stepping"] += 1.0
+        return self.reset()[0], 0.0, False, False, {"events": ("waited",)}
+
+    def film(self) -> ImageArray:
+        return np.full((2, 2, 3), 9, np.uint8)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def make_old(suite: str, options: NoOptions, slots: int) -> OldBlank:
+    return OldBlank()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_environment_without_base_class_works_and_warns_once_in_the_trainer(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deprecated, "_warned", {})
+    entry = replace(BLANK, make="tests.rollout.test_pool:make_old")
+    with pytest.warns(DeprecationWarning, match="OldBlank without a base class .*EnvironmentBase") as warnings:
+        pool = open_pool(entry, "object", NoOptions(), slots=1, workers=workers)
+    assert len(warnings) == 1
+    pool.reset(0, Start(0, 0))
+    pool.wait()
+    pool.step(0, np.zeros((4, 3), np.float32))
+    [answer] = pool.wait()
+    assert answer.result is not None
+    assert (answer.result.steps, answer.result.events) == (4, ("waited",) * 4)
+    assert pool.seconds["stepping"] == 4.0
+    assert pool.film(0).shape == (2, 2, 3)
+    with pytest.raises(UserError, match="no expert"):
+        pool.demonstrate([Start(0, 0)], 0)
+    pool.close()

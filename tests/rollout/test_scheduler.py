@@ -154,7 +154,7 @@ def test_replaying_the_tokens_gives_the_same_episode(in_process: Callable[..., I
         for chunk, tokens in enumerate(trajectory.tokens):
             assert answer.observation is not None
             assert np.array_equal(answer.observation.images["top"], trajectory.observations.images["top"][chunk])
-            fresh.step(0, policy.unnormalise(action_tokens.decode(tokens).reshape(policy.chunk, policy.action_dim)))
+            fresh.step(0, policy.unnormalize(action_tokens.decode(tokens).reshape(policy.chunk, policy.action_dim)))
             answer = fresh.wait()[0]
         assert answer.result is not None and answer.result.done
         assert answer.result.success == trajectory.success

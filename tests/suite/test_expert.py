@@ -23,6 +23,7 @@ from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import Record, read_json_lines
 from vla_rl_bench.hookspecs import hookimpl
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.suite.filming import film_starts
 from vla_rl_bench.suite.plan import plan
@@ -51,7 +52,7 @@ class Fallible(Counter):
 
 
 class Inexpert(Counter):
-    demonstrate = None  # type: ignore[assignment]
+    demonstrate = EnvironmentBase.demonstrate
 
 
 def make(suite: str, options: CounterOptions, slots: int) -> Counter:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.rollout.worker import step_chunk
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import (
     ActionSpec,
     ChunkResult,
@@ -39,14 +39,14 @@ class CounterOptions:
     colour: int = 9
 
 
-class Counter:
+class Counter(EnvironmentBase):
     """Counts up from the start's index by the action's one number; solved when `goal` higher than it began."""
 
     spec: ClassVar[dict[str, Any]] = {}  # what a broken one declares instead
 
     def __init__(self, suite: str, options: CounterOptions) -> None:
         self.options, self.episodes = options, 0
-        self.seconds = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
+        self.seconds: dict[str, float] = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
         declared = EnvironmentSpec(
             name="counter",
             suite=suite,
@@ -183,7 +183,19 @@ class Talkative(Counter):
         return f"{super().protocol()}/{id(self)}"
 
 
+class Misspelled(Counter):
+    def step_chunks(self, actions: FloatArray) -> ChunkResult:
+        return self.step_chunk(actions)
+
+
 # -- episodes
+
+
+class Uninformative(Counter):
+    """Its `reset` gives no dictionary beside the observation."""
+
+    def reset(self, **arguments: Any) -> tuple[Observation, dict]:
+        return super().reset(**arguments)[0], None  # type: ignore[return-value]
 
 
 class Drifting(Counter):
@@ -241,7 +253,7 @@ class Wistful(Counter):
     """Goes on showing what was, after the end."""
 
     def step_chunk(self, actions: FloatArray) -> ChunkResult:
-        return replace(step_chunk(self, actions), observation=self.observe())
+        return replace(super().step_chunk(actions), observation=self.observe())
 
 
 class DoublePrecision(Counter):
@@ -287,8 +299,8 @@ class Lagging(Counter):
     """A chunk shows what was seen before its last action."""
 
     def step_chunk(self, actions: FloatArray) -> ChunkResult:
-        before = step_chunk(self, actions[:-1]) if len(actions) > 1 else None
-        last = step_chunk(self, actions[-1:]) if before is None or not before.done else None
+        before = super().step_chunk(actions[:-1]) if len(actions) > 1 else None
+        last = super().step_chunk(actions[-1:]) if before is None or not before.done else None
         if before is None or last is None:
             return before or last  # type: ignore[return-value]
         seen = None if last.done else before.observation
@@ -299,7 +311,7 @@ class Secretive(Counter):
     """A chunk keeps its events to itself."""
 
     def step_chunk(self, actions: FloatArray) -> ChunkResult:
-        return replace(step_chunk(self, actions), events=())
+        return replace(super().step_chunk(actions), events=())
 
 
 class Faint(Counter):
@@ -390,7 +402,7 @@ class Modest(Counter):
     """Solved, and not done."""
 
     def step_chunk(self, actions: FloatArray) -> ChunkResult:
-        found = step_chunk(self, actions)
+        found = super().step_chunk(actions)
         return replace(found, done=False) if found.success else found
 
 

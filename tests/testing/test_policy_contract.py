@@ -51,6 +51,8 @@ class TestNano(PolicyContract):
 class Spelling(NanoPolicy):
     """Draws token by token: each token's logits are moved by the token before it."""
 
+    is_autoregressive = True
+
     def __init__(self, spec: EnvironmentSpec, options: NanoOptions) -> None:
         super().__init__(spec, options)
         self.before = nn.Embedding(self.bins, self.bins)
@@ -98,6 +100,23 @@ class Amnesiac(Spelling):
 
     def draw(self, inputs: Mapping[str, Tensor], choose: Choose) -> tuple[Tensor, Tensor]:
         return choose(NanoPolicy.forward(self, inputs), 0)
+
+
+class Misspelled(NanoPolicy):
+    def exports(self, folder: Path) -> None:
+        """Do nothing."""
+
+
+class Hidden(Spelling):
+    """Defines `draw` without saying so."""
+
+    is_autoregressive = False
+
+
+class Silent(NanoPolicy):
+    """Says that it is autoregressive, and defines no `draw`."""
+
+    is_autoregressive = True
 
 
 class Dropping(NanoPolicy):
@@ -152,25 +171,25 @@ class Infinite(NanoPolicy):
 
 
 class Overreaching(NanoPolicy):
-    def unnormalise(self, values: FloatArray) -> FloatArray:
-        return super().unnormalise(1.1 * values)
+    def unnormalize(self, values: FloatArray) -> FloatArray:
+        return super().unnormalize(1.1 * values)
 
 
 class Timid(NanoPolicy):
     """Stays within the bounds, but its actions are not those that it was taught."""
 
-    def unnormalise(self, values: FloatArray) -> FloatArray:
-        return super().unnormalise(0.9 * values)
+    def unnormalize(self, values: FloatArray) -> FloatArray:
+        return super().unnormalize(0.9 * values)
 
 
 class Reversed(NanoPolicy):
-    def normalise(self, actions: FloatArray) -> FloatArray:
-        return -super().normalise(actions)
+    def normalize(self, actions: FloatArray) -> FloatArray:
+        return -super().normalize(actions)
 
 
 class Double(NanoPolicy):
-    def unnormalise(self, values: FloatArray) -> FloatArray:
-        return super().unnormalise(values).astype(np.float64)  # type: ignore[return-value]
+    def unnormalize(self, values: FloatArray) -> FloatArray:
+        return super().unnormalize(values).astype(np.float64)  # type: ignore[return-value]
 
 
 class Unused(NanoPolicy):
@@ -222,6 +241,9 @@ def _other_each_time() -> torch.Generator:
 @pytest.mark.parametrize(
     ("broken", "test"),
     [
+        (Misspelled, "optional_methods_are_spelled_correctly"),
+        (Hidden, "optional_methods_are_spelled_correctly"),
+        (Silent, "optional_methods_are_spelled_correctly"),
         (Lukewarm, "draw_chooses_every_token_once_from_the_logits_of_forward"),
         (Amnesiac, "draw_chooses_every_token_once_from_the_logits_of_forward"),
         (Lukewarm, "drawn_logprobs_are_those_of_a_fresh_forward"),

@@ -5,9 +5,14 @@ from __future__ import annotations
 from torch import nn
 
 from vla_rl_bench.entries import NoOptions
+from vla_rl_bench.interfaces import PolicyBase
 from vla_rl_bench.types import EnvironmentSpec
 
 
-def make(spec: EnvironmentSpec, options: NoOptions, seed: int) -> nn.Module:
-    """Make a module without weights: `Environment.demonstrate` plays the episodes."""
-    return nn.Module()
+class Expert(PolicyBase, nn.Module):
+    """A module without weights: the environment's `demonstrate` plays the episodes."""
+
+
+def make(spec: EnvironmentSpec, options: NoOptions, seed: int) -> Expert:
+    """Make the policy; it depends on nothing."""
+    return Expert()

@@ -38,7 +38,7 @@ class Windows:
             for demonstration in demonstrations
         ]
         self.observations = Observation.concatenate([demonstration.observations for demonstration in demonstrations])
-        self.tokens = action_tokens.encode(policy.normalise(np.concatenate(chunks))).reshape(len(self), -1)
+        self.tokens = action_tokens.encode(policy.normalize(np.concatenate(chunks))).reshape(len(self), -1)
         self.instructions = [
             contract.tasks[demonstration.start.task].instruction
             for demonstration in demonstrations

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MethodType
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,9 +18,11 @@ from torch import Tensor
 
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.algorithms.sampling import sample_tokens
+from vla_rl_bench.deprecated import warn_once
+from vla_rl_bench.entries import PolicyEntry, load
 from vla_rl_bench.errors import UserError
-from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.types import FloatArray, Observation
+from vla_rl_bench.interfaces import PolicyBase, TokenPolicy
+from vla_rl_bench.types import EnvironmentSpec, FloatArray, Observation
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Actor:
     @property
     def is_autoregressive(self) -> bool:
         """True if tokens depend on earlier tokens, so that one forward's logits are not enough to sample a chunk."""
-        return is_autoregressive(self.policy)
+        return self.policy.is_autoregressive
 
     def act(
         self,
@@ -67,7 +71,7 @@ class Actor:
         with self._timed_inference():
             inputs = self._inputs(observations, instructions, rows)
             padded = None if uniforms is None else _pad(uniforms, rows)
-            tokens, logprobs = self.policy.draw(inputs, partial(self._sample, padded))  # type: ignore[attr-defined]
+            tokens, logprobs = self.policy.draw(inputs, partial(self._sample, padded))
             self.forwards += 1
             return self._actions(tokens, logprobs, len(instructions))
 
@@ -105,7 +109,7 @@ class Actor:
         """Decode the first `count` rows; the others are padding."""
         sampled = tokens[:count].cpu().numpy().astype(np.int16)
         shape = (count, self.policy.chunk, self.policy.action_dim)
-        actions = self.policy.unnormalise(action_tokens.decode(sampled).reshape(shape))
+        actions = self.policy.unnormalize(action_tokens.decode(sampled).reshape(shape))
         self.chunks += count
         return ActionBatch(sampled, logprobs[:count].float().cpu().numpy(), actions)
 
@@ -118,9 +122,25 @@ class Actor:
         return sample_tokens(logits, rows, self.temperature)
 
 
-def is_autoregressive(policy: TokenPolicy) -> bool:
-    """True if the policy defines ``draw``: its tokens depend on the tokens before them."""
-    return hasattr(policy, "draw")
+def make_policy(entry: PolicyEntry, spec: EnvironmentSpec, options: Any, seed: int) -> TokenPolicy:
+    """Make the policy of an entry; see `PolicyEntry.make`."""
+    return adapt_policy(load(entry.make)(spec, options, seed))
+
+
+def adapt_policy(policy: Any) -> TokenPolicy:
+    """Add what a policy class without `PolicyBase` lacks, with one warning per old name; supported for one release."""
+    if not isinstance(policy, PolicyBase):
+        cls = type(policy)
+        warn_once(f"{cls.__module__}.{cls.__qualname__} without a base class", "vla_rl_bench.interfaces.PolicyBase")
+        for old, new in (("normalise", "normalize"), ("unnormalise", "unnormalize")):
+            if hasattr(policy, old) and not hasattr(policy, new):
+                warn_once(f"TokenPolicy.{old}", f"TokenPolicy.{new}")
+                setattr(policy, new, getattr(policy, old))
+        policy.is_autoregressive = hasattr(policy, "draw")
+        for name in ("draw", "export"):
+            if not hasattr(policy, name):
+                setattr(policy, name, MethodType(getattr(PolicyBase, name), policy))
+    return policy  # type: ignore[no-any-return]
 
 
 def _pad(uniforms: FloatArray, rows: int | None) -> FloatArray:

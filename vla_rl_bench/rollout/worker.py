@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from vla_rl_bench.deprecated import given_warnings, warn_once
 from vla_rl_bench.entries import load
-from vla_rl_bench.errors import UserError
-from vla_rl_bench.interfaces import BatchedEnvironment, Environment
+from vla_rl_bench.errors import NotSupported, UserError
+from vla_rl_bench.interfaces import BatchedEnvironment, Environment, EnvironmentBase
 from vla_rl_bench.rollout.shared_images import SharedImages, map_shared_images
 from vla_rl_bench.rollout.timing import ActivityTimer
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, ImageArray, Observation, Start
@@ -49,24 +50,48 @@ class WorkerReply:
     spans: tuple[tuple[str, float, float], ...] = ()
 
 
-def step_chunk(environment: Environment, actions: FloatArray) -> ChunkResult:
-    """Execute a chunk of actions, float32 ``[K, D]``, as single steps of a gymnasium environment."""
-    events: list[str] = []
-    for taken, action in enumerate(actions, start=1):
-        observation, _, terminated, truncated, info = environment.step(action)
-        events.extend(info.get("events", ()))
-        if terminated or truncated:
-            return ChunkResult(None, taken, bool(terminated), True, tuple(events))
-    return ChunkResult(observation, len(actions), False, False, tuple(events))
+class AdaptedEnvironment(EnvironmentBase):
+    """An environment class without `EnvironmentBase`, as plugins for version 0.1 have; supported for one release."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.contract = environment.contract
+        for name in ("step_chunk", "demonstrate", "film"):
+            if hasattr(environment, name):
+                setattr(self, name, getattr(environment, name))
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        return self.environment.reset(seed=seed, options=options)
+
+    def step(self, action: FloatArray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        return self.environment.step(action)
+
+    def close(self) -> None:
+        self.environment.close()
+
+    @property
+    def seconds(self) -> dict[str, float] | None:  # type: ignore[override]
+        return getattr(self.environment, "seconds", None)
+
+
+def adapt_environment(environment: Environment | EnvironmentBase) -> EnvironmentBase:
+    """Return the environment, in an adapter and with a warning if its class does not derive from `EnvironmentBase`."""
+    if isinstance(environment, EnvironmentBase):
+        return environment
+    cls = type(environment)
+    warn_once(f"{cls.__module__}.{cls.__qualname__} without a base class", "vla_rl_bench.interfaces.EnvironmentBase")
+    return AdaptedEnvironment(environment)
 
 
 class SlotEnvironments:
     """A `BatchedEnvironment` made of one plain environment per slot, each built when its slot is first used."""
 
-    def __init__(self, build: Callable[[], Environment], slots: int) -> None:
+    def __init__(self, build: Callable[[], Environment | EnvironmentBase], slots: int) -> None:
         self._build = build
-        self._first = build()
-        self._environments: dict[int, Environment] = {0: self._first}
+        self._first = adapt_environment(build())
+        self._environments: dict[int, EnvironmentBase] = {0: self._first}
         self._own_seconds: dict[str, float] = {}
         self._last_observations: dict[int, Observation] = {}  # by slot, for films
         self.slots = slots
@@ -74,20 +99,20 @@ class SlotEnvironments:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds by activity, summed over the slots; environments without ``seconds`` are timed here."""
+        """Seconds by activity, summed over the slots; environments whose ``seconds`` is None are timed here."""
         total = dict(self._own_seconds)
         for environment in self._environments.values():
-            for name, value in getattr(environment, "seconds", {}).items():
+            for name, value in (environment.seconds or {}).items():
                 total[name] = total.get(name, 0.0) + value
         return total
 
-    def _environment(self, slot: int) -> Environment:
+    def _environment(self, slot: int) -> EnvironmentBase:
         if slot not in self._environments:
-            self._environments[slot] = self._build()
+            self._environments[slot] = adapt_environment(self._build())
         return self._environments[slot]
 
-    def _add_seconds(self, environment: Environment, activity: str, started: float) -> None:
-        if not hasattr(environment, "seconds"):
+    def _add_seconds(self, environment: EnvironmentBase, activity: str, started: float) -> None:
+        if environment.seconds is None:
             self._own_seconds[activity] = self._own_seconds.get(activity, 0.0) + time.perf_counter() - started
 
     def reset_slots(self, slots: Sequence[int], starts: Sequence[Start]) -> Observation:
@@ -103,27 +128,19 @@ class SlotEnvironments:
         results = []
         for slot, chunk in zip(slots, actions, strict=True):
             environment, started = self._environment(slot), time.perf_counter()
-            own_step_chunk = getattr(environment, "step_chunk", None)
-            results.append(own_step_chunk(chunk) if own_step_chunk else step_chunk(environment, chunk))
+            results.append(environment.step_chunk(chunk))
             self._add_seconds(environment, "stepping", started)
             self._last_observations[slot] = results[-1].observation or self._last_observations[slot]
         return results
 
     def demonstrate_many(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
-        demonstrate = getattr(self._first, "demonstrate", None)
-        if demonstrate is None:
-            raise UserError(
-                f"environment `{self.contract.name}` has no expert: it defines no `demonstrate`. Add one, or leave out "
-                "what asks for it: an arm's `demonstrations`, or a policy such as `expert`."
-            )
-        return [demonstrate(start, seed) for start in starts]
+        return [self._first.demonstrate(start, seed) for start in starts]
 
     def film_slot(self, slot: int) -> ImageArray:
-        environment = self._environment(slot)
-        film = getattr(environment, "film", None)
-        if film is None:
+        try:
+            return self._environment(slot).film()
+        except NotSupported:
             return next(iter(self._last_observations[slot].images.values()))
-        return film()  # type: ignore[no-any-return]
 
     def close(self) -> None:
         for environment in self._environments.values():
@@ -174,11 +191,11 @@ def serve(connection: Connection, memory: int) -> None:
     """Build the environment that the first message describes, then answer requests one after the other.
 
     A request is ``(name, slot, argument)``; requests of several slots may wait in the socket.  The first reply holds
-    the environment's contract and whether images come through `memory`.
+    the environment's contract, whether images come through `memory`, and the deprecation warnings so far.
     """
     environment = build(*connection.recv())
     images = map_shared_images(memory, environment.contract.images, environment.slots)
-    connection.send(WorkerReply(Status.OK, 0, (environment.contract, images is not None)))
+    connection.send(WorkerReply(Status.OK, 0, (environment.contract, images is not None, given_warnings())))
     timer = ActivityTimer(environment)
     while True:
         name, slot, argument = connection.recv()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
+from vla_rl_bench.deprecated import repeat_warnings
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.rollout import worker_main
 from vla_rl_bench.rollout.shared_images import NO_MEMORY, SharedImages, open_memory
@@ -48,8 +49,9 @@ class RemoteWorker:
         self._images: SharedImages | None = None
 
     def wait_until_built(self, slots: int) -> EnvironmentSpec:
-        """Wait until the environment is built; return its contract."""
-        contract, shares = self.receive().value
+        """Wait until the environment is built; return its contract and repeat the worker's deprecation warnings."""
+        contract, shares, warnings = self.receive().value
+        repeat_warnings(warnings)
         if shares:
             self._images = SharedImages(self._memory, contract.images, slots)
         elif self._memory != NO_MEMORY:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench import entries, seeding
+from vla_rl_bench import seeding
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.engine import checkpoint
-from vla_rl_bench.errors import UserError
-from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.errors import NotSupported, UserError
 from vla_rl_bench.options import make_options
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.rollout.actor import make_policy
 from vla_rl_bench.rollout.pool import open_pool
 from vla_rl_bench.types import EnvironmentSpec
 
@@ -30,13 +30,16 @@ def export(run: Path, folder: Path, catalog: Catalog) -> Path:
     catalog.require(entry)
     options = make_options(entry.options, _options(recipe["policy"]), "policy")
     seed = seeding.integer("policy", recipe["seed"])
-    policy: TokenPolicy = entries.load(entry.make)(_contract(source, recipe, catalog), options, seed)
-    write = getattr(policy, "export", None)
-    if write is None:
-        raise UserError(f"policy `{entry.name}` has no format of its own; its weights are in {source.policy_path}")
+    policy = make_policy(entry, _contract(source, recipe, catalog), options, seed)
     checkpoint.load_policy(source.policy_path, policy)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder)
+    try:
+        policy.export(folder)
+    except NotSupported:
+        folder.rmdir()  # empty, as checked above
+        raise UserError(
+            f"policy `{entry.name}` has no format of its own; its weights are in {source.policy_path}"
+        ) from None
     return folder
 
 

@@ -26,6 +26,7 @@ from vla_rl_bench.interfaces import Strategy, TokenPolicy
 from vla_rl_bench.options import make_options
 from vla_rl_bench.records.provenance import environment_summary, versions
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.rollout.actor import make_policy
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.suite.evaluations import PlannedEvaluation, missing_evaluations
 from vla_rl_bench.suite.job import RunJob, run_path
@@ -119,10 +120,8 @@ class RunSession:
 
     def new_policy(self) -> TokenPolicy:
         config = self.job.suite.policy
-        make = entries.load(self.policy_entry.make)
         options = make_options(self.policy_entry.options, config.options, config.name)
-        policy: TokenPolicy = make(self.contract, options, seeding.integer("policy", self.job.run.seed))
-        return policy
+        return make_policy(self.policy_entry, self.contract, options, seeding.integer("policy", self.job.run.seed))
 
     def trained_policy(self) -> TokenPolicy | None:
         """The run's policy, ready to act, read once; None: the environment's expert acts."""

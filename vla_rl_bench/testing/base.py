@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -9,14 +10,35 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.interfaces import BatchedEnvironment
-from vla_rl_bench.rollout.worker import build
+from vla_rl_bench.entries import EnvironmentEntry, load
+from vla_rl_bench.interfaces import BatchedEnvironment, EnvironmentBase
+from vla_rl_bench.rollout.worker import adapt_environment, build
 from vla_rl_bench.testing.equality import Episode, kept, kept_result
 from vla_rl_bench.testing.remote import RemoteSlots, worker
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, Observation, Start
 
 CHUNK = 4  # actions
+
+
+def misspelled(cls: type, optional: Sequence[str]) -> list[str]:
+    """List a class's public methods with a name close to, but not, that of an optional method.
+
+    Args:
+        cls: The class under test; what torch and `vla_rl_bench.interfaces` define is left out.
+        optional: Names of the optional methods.
+
+    Returns:
+        A sentence per method.
+    """
+    methods = {
+        name
+        for ancestor in cls.__mro__
+        if not ancestor.__module__.startswith(("builtins", "torch.", "vla_rl_bench.interfaces"))
+        for name, attribute in vars(ancestor).items()
+        if not name.startswith("_") and callable(attribute) and name not in optional
+    }
+    matches = {name: difflib.get_close_matches(name, optional, n=1, cutoff=0.8) for name in sorted(methods)}
+    return [f"{cls.__name__}.{name}: did you mean `{close[0]}`?" for name, close in matches.items() if close]
 
 
 class EnvironmentRules:
@@ -66,6 +88,10 @@ class EnvironmentRules:
             return RemoteSlots(self.entry, self.suite, chosen, self.slots, self.python)
         return build(self.entry.make, self.suite, chosen, self.slots, self.entry.batched)
 
+    def make_single(self) -> EnvironmentBase:
+        """Make one environment of this interpreter, without slots."""
+        return adapt_environment(load(self.entry.make)(self.suite, self.chosen_options(), 1))
+
     def elsewhere(self) -> bool:
         """Whether the environment needs another interpreter than the tests'."""
         return self.python is not None or self.entry.interpreter is not None
@@ -92,7 +118,7 @@ class EnvironmentRules:
         first = environment.contract.splits[split][0]
         return [Start(task, first) for task in self.played(environment)]
 
-    def played(self, environment: BatchedEnvironment) -> Sequence[int]:
+    def played(self, environment: BatchedEnvironment | EnvironmentBase) -> Sequence[int]:
         return range(len(environment.contract.tasks)) if self.tasks is None else self.tasks
 
     def play(

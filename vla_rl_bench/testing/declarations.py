@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import fields
 from itertools import combinations
 
+import pytest
+
 from vla_rl_bench.conventions import GRIPPERS, ORIENTATIONS, ROTATIONS
 from vla_rl_bench.interfaces import BatchedEnvironment
-from vla_rl_bench.testing.base import EnvironmentRules
+from vla_rl_bench.rollout.worker import AdaptedEnvironment
+from vla_rl_bench.testing.base import EnvironmentRules, misspelled
 from vla_rl_bench.types import SPLITS
+
+OPTIONAL_METHODS = ("step_chunk", "demonstrate", "film")
 
 
 class DeclarationRules(EnvironmentRules):
@@ -56,3 +61,14 @@ class DeclarationRules(EnvironmentRules):
             seen[name] = self.contract_with(**{name: value}).protocol
         same = [pair for pair in combinations(seen, 2) if seen[pair[0]] == seen[pair[1]]]
         assert not same, f"the same protocol: {same}"
+
+    def test_optional_methods_are_spelled_correctly(self) -> None:
+        """A method named like an optional one of `EnvironmentBase`, but not exactly, would never be called."""
+        if self.entry.batched or self.elsewhere():
+            pytest.skip("looks at the class of an environment of this interpreter")
+        environment = self.make_single()
+        try:
+            cls = type(environment.environment if isinstance(environment, AdaptedEnvironment) else environment)
+            assert not misspelled(cls, OPTIONAL_METHODS)
+        finally:
+            environment.close()

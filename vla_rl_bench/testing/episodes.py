@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from vla_rl_bench.interfaces import BatchedEnvironment
+from vla_rl_bench.interfaces import BatchedEnvironment, EnvironmentBase
 from vla_rl_bench.rollout.pool import ACTIVITIES
-from vla_rl_bench.rollout.worker import step_chunk
 from vla_rl_bench.testing.base import CHUNK, EnvironmentRules
 from vla_rl_bench.testing.equality import Episode, difference, episode_difference, kept, result_difference
 from vla_rl_bench.types import ChunkResult, FloatArray, Start
@@ -108,6 +108,18 @@ class EpisodeRules(EnvironmentRules):
         assert all(environment.seconds[name] >= value for name, value in before.items())
         assert sum(environment.seconds.values()) > sum(before.values())
 
+    def test_gymnasium_check_env_passes(self) -> None:
+        """The environment is a gymnasium environment: ``check_env`` accepts it with the spaces of its contract."""
+        if self.entry.batched or self.elsewhere():
+            pytest.skip("gymnasium checks a single environment of this interpreter")
+        check_env = pytest.importorskip("gymnasium.utils.env_checker").check_env
+        from vla_rl_bench.testing.gymnasium_env import GymnasiumEnv
+
+        environment = self.make_single()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # advice on spaces, such as bounds of observations
+            check_env(GymnasiumEnv(environment, self.played(environment)), skip_render_check=True)
+
     # -- what these tests use
 
     def by_turns(self, environment: BatchedEnvironment, starts: Sequence[Start]) -> list[Episode]:
@@ -139,13 +151,13 @@ class EpisodeRules(EnvironmentRules):
         """Through gymnasium's `step`; for a batched environment, which has none, as `single_chunks`."""
         if self.entry.batched or self.elsewhere():
             return self.single_chunks(environment, start, chunks)
-        plain = environment._environment(0)  # type: ignore[attr-defined]  # the plain environment of slot 0
+        plain = environment._environment(0)  # type: ignore[attr-defined]
         observation = kept(plain.reset(options={"start": start})[0])
         results: list[ChunkResult] = []
         for chunk in chunks:
             if results and results[-1].done:
                 break
-            results.append(step_chunk(plain, chunk))
+            results.append(EnvironmentBase.step_chunk(plain, chunk))
         return observation, results
 
 

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from vla_rl_bench.algorithms import action_tokens
 from vla_rl_bench.algorithms.sampling import sample_tokens, token_logprobs
 from vla_rl_bench.engine.checkpoint import load_policy, save_policy
-from vla_rl_bench.interfaces import TokenPolicy
-from vla_rl_bench.rollout.actor import ActionBatch, Actor
+from vla_rl_bench.interfaces import PolicyBase, TokenPolicy
+from vla_rl_bench.rollout.actor import ActionBatch, Actor, adapt_policy
+from vla_rl_bench.testing.base import misspelled
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, Observation
 
+OPTIONAL_METHODS = ("draw", "export", "normalize", "unnormalize")
 # Of one, three, six and many words, so that what pads a batch is put to the test.
 INSTRUCTIONS = (
     "push",
@@ -62,7 +64,7 @@ class PolicyContract:
 
     @pytest.fixture
     def policy(self) -> TokenPolicy:
-        return self.make()
+        return adapt_policy(self.make())
 
     # -- what goes in and comes out
 
@@ -101,6 +103,13 @@ class PolicyContract:
             alone = self.logits(policy, observations[row : row + 1], instructions[row : row + 1], tokens[row : row + 1])
             torch.testing.assert_close(alone[0], together[row], atol=self.logits_atol, rtol=0)
 
+    def test_optional_methods_are_spelled_correctly(self, policy: TokenPolicy) -> None:
+        """A method named like one of `PolicyBase`, but not exactly, would never be called."""
+        if isinstance(policy, PolicyBase):
+            assert not misspelled(type(policy), OPTIONAL_METHODS)
+            defines_draw = vars(PolicyBase)["draw"] is not getattr(type(policy), "draw")  # noqa: B009
+            assert policy.is_autoregressive == defines_draw, "`draw` and `is_autoregressive = True` go together"
+
     # -- drawing
 
     def test_drawn_logprobs_are_those_of_a_fresh_forward(self, policy: TokenPolicy) -> None:
@@ -137,8 +146,7 @@ class PolicyContract:
 
     def test_draw_chooses_every_token_once_from_the_logits_of_forward(self, policy: TokenPolicy) -> None:
         """For policies that draw token by token."""
-        draw = getattr(policy, "draw", None)
-        if draw is None:
+        if not policy.is_autoregressive:
             pytest.skip("this policy answers in one forward")
         uniforms, temperature = torch.from_numpy(self.uniforms(policy)), self.temperatures[-1]
         met: list[Tensor] = []
@@ -150,7 +158,7 @@ class PolicyContract:
             chosen.append(sample_tokens(met[-1], uniforms[:, first : first + logits.shape[1]], temperature))
             return chosen[-1][0].to(logits.device), chosen[-1][1].to(logits.device)
 
-        tokens, logprobs = _eval(policy, lambda: draw(self.inputs(policy), choose))
+        tokens, logprobs = _eval(policy, lambda: policy.draw(self.inputs(policy), choose))
         assert met, "`draw` asks `choose` for every token"
         for given, part in ((tokens, 0), (logprobs, 1)):
             assert torch.equal(given.cpu(), torch.cat([one[part] for one in chosen], 1)), "what was chosen is returned"
@@ -163,7 +171,7 @@ class PolicyContract:
         """Whatever is drawn: each token in each dimension."""
         space = self.spec().action
         values = action_tokens.decode(np.arange(policy.bins))[:, None].repeat(policy.action_dim, 1)
-        for actions in (policy.unnormalise(values), self.act(policy, 1.0, self.uniforms(policy)).actions):
+        for actions in (policy.unnormalize(values), self.act(policy, 1.0, self.uniforms(policy)).actions):
             assert actions.dtype == np.float32
             assert np.isfinite(actions).all()
             assert (actions >= np.array(space.low) - self.action_atol).all()
@@ -172,10 +180,10 @@ class PolicyContract:
     def test_actions_survive_the_tokens_to_half_a_bin(self, policy: TokenPolicy) -> None:
         """Actions that the policy can give -> tokens -> the same actions, as near as 255 intervals allow."""
         ends = np.array([-1.0, 1.0], np.float32)[:, None].repeat(policy.action_dim, 1)
-        bottom, top = policy.unnormalise(ends)
+        bottom, top = policy.unnormalize(ends)
         values = np.random.default_rng(0).uniform(-1, 1, (32, policy.chunk, policy.action_dim)).astype(np.float32)
-        actions = policy.unnormalise(values)
-        again = policy.unnormalise(action_tokens.decode(action_tokens.encode(policy.normalise(actions))))
+        actions = policy.unnormalize(values)
+        again = policy.unnormalize(action_tokens.decode(action_tokens.encode(policy.normalize(actions))))
         assert again.shape == actions.shape == values.shape
         half = np.abs(top - bottom) / 2 / (action_tokens.BINS - 1)
         assert (np.abs(again - actions) <= half + self.action_atol).all()
@@ -187,7 +195,7 @@ class PolicyContract:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             before = torch.get_rng_state()
-            again = self.make()
+            again = adapt_policy(self.make())
             assert torch.equal(before, torch.get_rng_state()), "`make` draws from torch's global generator"
         first, second = _module(policy).state_dict(), _module(again).state_dict()
         assert first.keys() == second.keys()
@@ -213,7 +221,7 @@ class PolicyContract:
                 if one.requires_grad:
                     one.add_(0.02 * torch.randn(one.shape, generator=draw).to(one))
         save_policy(tmp_path / "policy.safetensors", _module(policy))
-        fresh = self.make()
+        fresh = adapt_policy(self.make())
         trained = self.logits(policy)
         assert not torch.equal(self.logits(fresh), trained)
         load_policy(tmp_path / "policy.safetensors", _module(fresh))

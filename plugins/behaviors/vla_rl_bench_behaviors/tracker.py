@@ -101,6 +101,6 @@ def _group_file(run: Path, iteration: int, group: int) -> Path:
 def executed_actions(trajectory: Trajectory, policy: TokenPolicy) -> FloatArray:
     """Decode the tokens of a trajectory to the actions that the environment executed: float32 ``[steps, D]``."""
     shape = (len(trajectory.tokens), policy.chunk, policy.action_dim)
-    chunks = policy.unnormalise(action_tokens.decode(trajectory.tokens).reshape(shape))
+    chunks = policy.unnormalize(action_tokens.decode(trajectory.tokens).reshape(shape))
     executed = [chunk[:steps] for chunk, steps in zip(chunks, trajectory.steps, strict=True)]
     return np.concatenate(executed).astype(np.float32, copy=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 from vla_rl_bench_libero.contract import contract
 from vla_rl_bench_libero.opengl import choose_backend
@@ -23,8 +24,8 @@ def make(suite: str, options: LiberoOptions, slots: int = 1) -> LiberoEnvironmen
     return LiberoEnvironment(suite, options)
 
 
-class LiberoEnvironment:
-    """`vla_rl_bench.interfaces.Environment`, with ``step_chunk``, ``demonstrate``, ``film`` and ``seconds``.
+class LiberoEnvironment(EnvironmentBase):
+    """LIBERO, one episode at a time.
 
     ``Start.task`` is the task's index in its suite, ``Start.index`` the official init state, 0 to 49, or a
     sampled one from 50 on.

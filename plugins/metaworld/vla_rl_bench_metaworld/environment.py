@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 from vla_rl_bench_metaworld.contract import CAMERA, contract, proprio
 from vla_rl_bench_metaworld.options import MetaworldOptions
@@ -28,12 +29,12 @@ def make(suite: str, options: MetaworldOptions, slots: int) -> MetaWorld:
     return MetaWorld(suite, options)
 
 
-class MetaWorld:
-    """`vla_rl_bench.interfaces.Environment`, with Meta-World's experts."""
+class MetaWorld(EnvironmentBase):
+    """Meta-World with its experts, one episode at a time."""
 
     def __init__(self, suite: str, options: MetaworldOptions) -> None:
         self.contract = contract(suite, options)
-        self.seconds = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
+        self.seconds: dict[str, float] = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
         self._options = options
         self._simulators: OrderedDict[int, Simulator] = OrderedDict()
 

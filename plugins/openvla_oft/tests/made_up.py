@@ -27,10 +27,10 @@ def write(folder: Path) -> None:
     model.save_pretrained(folder)
     low, high = -torch.rand(DIM, dtype=torch.float64) - 0.5, torch.rand(DIM, dtype=torch.float64) + 0.5
     bounds = {"min": low.tolist(), "max": high.tolist(), "q01": [0.0] * DIM, "q99": [0.1] * DIM}
-    statistics = {KEY: {"action": bounds, "proprio": bounds}}  # no mask: every dimension is normalised
+    statistics = {KEY: {"action": bounds, "proprio": bounds}}  # no mask: every dimension is normalized
     raw = torch.randn(ROWS, DIM, dtype=torch.float64)
-    normalised = ((raw - low) / (high - low + 1e-8) * 2 - 1).clamp(-1, 1).float()
-    tensors = tiny.random_batch(ROWS, images=3) | {"proprio_raw": raw, "proprio_normalized": normalised}
+    normalized = ((raw - low) / (high - low + 1e-8) * 2 - 1).clamp(-1, 1).float()
+    tensors = tiny.random_batch(ROWS, images=3) | {"proprio_raw": raw, "proprio_normalized": normalized}
     tensors["advantages"] = torch.tensor([1.0, -0.5])
     results = {}
     for name, images, modes in (("n1", 1, ("bidirectional", "causal")), ("n3", 3, ("bidirectional",))):
@@ -40,7 +40,7 @@ def write(folder: Path) -> None:
             tensors[f"{name}.projected_patches"] = model.projected_patches(pixels)
         for mode in modes:
             inputs = {key: tensors[key] for key in ("input_ids", "attention_mask")} | {"pixel_values": pixels}
-            logits = model.action_logits(**inputs, tokens=CHUNK * DIM, proprio=normalised, causal=mode == "causal")
+            logits = model.action_logits(**inputs, tokens=CHUNK * DIM, proprio=normalized, causal=mode == "causal")
             tensors |= {f"{name}.{mode}.{key}": value for key, value in answers(logits.detach(), low, high).items()}
             if name == "n3":
                 results[f"{name}.{mode}.ppo"] = objective(model, logits, tensors, f"{name}.{mode}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vla_rl_bench.algorithms.action_tokens import BINS
+from vla_rl_bench.interfaces import PolicyBase
 from vla_rl_bench.types import FloatArray, Observation
 from vla_rl_bench_openvla_oft import images, lora, standin
 from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
@@ -68,7 +69,7 @@ def random_inputs(config: OpenVlaConfig, rows: int, device: torch.device) -> dic
     }
 
 
-class RandomPolicy(nn.Module):
+class RandomPolicy(PolicyBase, nn.Module):
     """`TokenPolicy` without a checkpoint: its inputs come from `random_inputs`, and its actions mean nothing."""
 
     means: Tensor
@@ -86,7 +87,7 @@ class RandomPolicy(nn.Module):
         self.register_buffer("stds", torch.tensor(ROUNDED.stds, device=device), persistent=False)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        pixels = images.normalise(inputs["images"], self.means, self.stds)
+        pixels = images.normalize(inputs["images"], self.means, self.stds)
         dtype = self.model.vision_backbone.featurizer.patch_embed.proj.weight.dtype
         mask = torch.ones_like(inputs["input_ids"])
         return self.model.action_logits(inputs["input_ids"], mask, pixels.to(dtype), INPUT.tokens)
@@ -94,8 +95,8 @@ class RandomPolicy(nn.Module):
     def collate(self, observations: Observation, instructions: object) -> dict[str, Tensor]:
         raise NotImplementedError("inputs come from random_inputs")
 
-    def normalise(self, actions: FloatArray) -> FloatArray:
+    def normalize(self, actions: FloatArray) -> FloatArray:
         return actions
 
-    def unnormalise(self, values: FloatArray) -> FloatArray:
+    def unnormalize(self, values: FloatArray) -> FloatArray:
         return values

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vla_rl_bench_openvla_oft.images import crop_centre, normalise, preprocess, resize_as_training
+from vla_rl_bench_openvla_oft.images import crop_centre, normalize, preprocess, resize_as_training
 from vla_rl_bench_openvla_oft.jpeg import round_trip
 from vla_rl_bench_openvla_oft.resize import centre_crop, lanczos3
 
@@ -130,11 +130,11 @@ def test_neither_resized_nor_cropped_is_refused() -> None:
     assert preprocess(noise(1, 224, 224, 3), jpeg=False, size=224, crop=False).shape == (1, 224, 224, 3)
 
 
-def test_normalise_gives_dinov2_then_siglip_camera_by_camera() -> None:
+def test_normalize_gives_dinov2_then_siglip_camera_by_camera() -> None:
     images = torch.from_numpy(noise(2, 3, 4, 5, 3))
     means = torch.tensor([[0.484375, 0.455078125, 0.40625], [0.5, 0.5, 0.5]])
     stds = torch.tensor([[0.228515625, 0.2236328125, 0.224609375], [0.5, 0.5, 0.5]])
-    pixels = normalise(images, means, stds)
+    pixels = normalize(images, means, stds)
     assert pixels.shape == (2, 18, 4, 5) and pixels.dtype == torch.float32
     for camera in range(3):
         for backbone in range(2):

@@ -201,7 +201,7 @@ def test_a_sharded_checkpoint(tmp_path: Path) -> None:
     assert f"holds no {lost.name}" in refusal(lambda: made(sharded, spec))
 
 
-def test_images_normalised_as_the_checkpoint_says(copied: Path) -> None:
+def test_images_normalized_as_the_checkpoint_says(copied: Path) -> None:
     path = copied / "preprocessor_config.json"
     stored = json.loads(path.read_text())
     stored["tvf_normalize_params"][0]["mean"] = [0.1, 0.2, 0.3]

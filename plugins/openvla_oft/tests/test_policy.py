@@ -64,7 +64,7 @@ def test_the_fixtures_logits_and_actions_through_the_policy(tmp_path: Path) -> N
     with torch.no_grad():
         logits = policy(inputs)
     assert (logits - stored["n1.bidirectional.logits"]).abs().max() < 1e-3
-    actions = policy.unnormalise(action_tokens.decode(logits.argmax(-1).numpy()).reshape(-1, 8, 7))
+    actions = policy.unnormalize(action_tokens.decode(logits.argmax(-1).numpy()).reshape(-1, 8, 7))
     expected = stored["n1.bidirectional.greedy_actions"].numpy().copy()
     expected[..., 6] = -np.sign(2 * expected[..., 6] - 1)
     assert np.abs(actions - expected).max() < 1e-6

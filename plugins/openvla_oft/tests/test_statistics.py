@@ -33,30 +33,30 @@ def test_greedy_tokens_become_the_references_actions() -> None:
         actions = stored[f"n1.{mode}.greedy_actions"]
         tokens = stored[f"n1.{mode}.greedy_tokens"] - 31744  # vocabulary ids
         values = action_tokens.decode(tokens).reshape(actions.shape)
-        assert np.abs(fixture_bounds().unnormalise(values) - actions).max() < 1e-6
+        assert np.abs(fixture_bounds().unnormalize(values) - actions).max() < 1e-6
 
 
-def test_normalise_is_the_inverse() -> None:
+def test_normalize_is_the_inverse() -> None:
     values = np.random.default_rng(0).uniform(-1, 1, (5, 8, 7))
     bounds = fixture_bounds()
-    assert np.abs(bounds.normalise(bounds.unnormalise(values)) - values).max() < 1e-12
+    assert np.abs(bounds.normalize(bounds.unnormalize(values)) - values).max() < 1e-12
 
 
 def test_a_dimension_outside_the_mask_stays() -> None:
-    assert fixture_bounds().unnormalise(np.full(7, 0.25))[6] == 0.25
+    assert fixture_bounds().unnormalize(np.full(7, 0.25))[6] == 0.25
 
 
 def test_a_dimension_that_never_moved_stays_there() -> None:
     still = Bounds((0.5,), (0.5,), (True,), 0.0)
-    assert still.unnormalise(np.array([0.7])) == 0.5
-    assert np.isfinite(still.normalise(np.array([0.5]))).all()
+    assert still.unnormalize(np.array([0.7])) == 0.5
+    assert np.isfinite(still.normalize(np.array([0.5]))).all()
 
 
 def test_base_openvla_adds_no_epsilon() -> None:
     exact, oft = (Bounds((0.0,), (1.0,), (True,), epsilon) for epsilon in (0.0, statistics.EPSILON))
     top = np.array([1.0])
-    assert exact.unnormalise(top) == 1.0
-    assert oft.unnormalise(top) == 1.0 + 1e-8
+    assert exact.unnormalize(top) == 1.0
+    assert oft.unnormalize(top) == 1.0 + 1e-8
 
 
 def test_a_missing_mask_is_all_true() -> None:
@@ -130,11 +130,11 @@ def libero_codec(*, proprio: bool = False) -> Codec:
 def test_labels_survive_the_tokens_with_their_gripper() -> None:
     """A demonstration's action -> tokens -> the action, to half a bin; the gripper exactly."""
     numbers = libero_codec()
-    reach = numbers.unnormalise(np.array([[-1.0] * 6 + [0.0], [1.0] * 6 + [1.0]], np.float32))
+    reach = numbers.unnormalize(np.array([[-1.0] * 6 + [0.0], [1.0] * 6 + [1.0]], np.float32))
     draw = np.random.default_rng(0)
     actions = draw.uniform(reach.min(0), reach.max(0), (64, 7)).astype(np.float32)
     actions[:, 6] = draw.choice(GRIPPER, 64)
-    again = numbers.unnormalise(action_tokens.decode(action_tokens.encode(numbers.normalise(actions))))
+    again = numbers.unnormalize(action_tokens.decode(action_tokens.encode(numbers.normalize(actions))))
     assert again.dtype == np.float32
     assert (again[:, 6] == actions[:, 6]).all()
     assert (np.abs(again - actions)[:, :6] <= (reach[1] - reach[0])[:6] / 2 / 255 + 1e-6).all()
@@ -142,7 +142,7 @@ def test_labels_survive_the_tokens_with_their_gripper() -> None:
 
 def test_actions_beyond_the_statistics_are_clipped_as_the_training_data_were() -> None:
     far = np.array([5.0] * 6 + [1.0], np.float32)
-    assert libero_codec().normalise(far).tolist() == [1.0] * 6 + [0.0]
+    assert libero_codec().normalize(far).tolist() == [1.0] * 6 + [0.0]
 
 
 def test_proprioception_goes_back_to_the_checkpoints_units() -> None:
@@ -155,7 +155,7 @@ def test_proprioception_goes_back_to_the_checkpoints_units() -> None:
         assert np.abs(fitted(declared) - expected).max() < 1e-5
 
 
-def test_proprioception_as_the_reference_normalises_it() -> None:
+def test_proprioception_as_the_reference_normalizes_it() -> None:
     """2 (x - lo) / (hi - lo + 1e-8) - 1, clipped."""
     raw = np.random.default_rng(0).uniform(-3, 3, (4, 8))
     entry = statistics.read(tiny.FOLDER, None)["libero_10_no_noops"]
@@ -168,6 +168,6 @@ def test_proprioception_as_the_reference_normalises_it() -> None:
 def test_plain_takes_the_environments_bounds() -> None:
     spec = around.tabletop()
     numbers = codec({}, OpenVlaOftOptions("x"), PLAIN, spec, epsilon=statistics.EPSILON)
-    ends = numbers.unnormalise(np.array([[-1.0] * 3, [1.0] * 3], np.float32))
+    ends = numbers.unnormalize(np.array([[-1.0] * 3, [1.0] * 3], np.float32))
     assert ends.tolist() == [list(spec.action.low), list(spec.action.high)]
     assert numbers.proprio is None

@@ -89,7 +89,7 @@ def robotwin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_robotwins_shape_is_read_from_the_folder(robotwin: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.main([str(robotwin)]) == 0, capsys.readouterr().out
     printed = capsys.readouterr().out
-    for part in ("normalised proprio", "n1.causal", "n3.bidirectional", "gradient norm of a parameter"):
+    for part in ("normalized proprio", "n1.causal", "n3.bidirectional", "gradient norm of a parameter"):
         assert part in printed
     assert "n3.causal" not in printed
 
@@ -104,7 +104,7 @@ def edit_tensor(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "row"),
     [
-        ("proprio_raw", "all normalised proprio"),
+        ("proprio_raw", "all normalized proprio"),
         ("n3.patch_features", "n3 patch features"),
         ("n1.projected_patches", "n1 projected patches"),
         ("n3.bidirectional.logits", "n3.bidirectional logits"),
@@ -222,9 +222,9 @@ def test_no_number_is_not_agreement() -> None:
     assert row(0.0).agrees and not row(float("nan")).agrees and not row(2e-3).agrees
 
 
-def test_unnormalising_leaves_what_the_mask_leaves_out() -> None:
+def test_unnormalizing_leaves_what_the_mask_leaves_out() -> None:
     reference = read(tiny.FOLDER)
-    actions = reference.unnormalise(torch.tensor([[-1.0] * 7, [1.0] * 7]).numpy())
+    actions = reference.unnormalize(torch.tensor([[-1.0] * 7, [1.0] * 7]).numpy())
     low, high = (reference.statistics["action"][name][:6] for name in ("q01", "q99"))
     assert actions[:, :6] == pytest.approx(torch.tensor([low, high]).numpy(), abs=1e-6)
     assert actions[:, 6].tolist() == [-1.0, 1.0]

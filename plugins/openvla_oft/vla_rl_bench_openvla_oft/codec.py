@@ -23,14 +23,14 @@ class Codec:
     bounds: Bounds
     proprio: Proprio | None
 
-    def normalise(self, actions: FloatArray) -> FloatArray:
+    def normalize(self, actions: FloatArray) -> FloatArray:
         """Environment actions ``[..., D]`` -> [-1, 1], clipped as the training data were."""
         ours = gripper.to_checkpoint(np.asarray(actions, np.float64), self.space)
-        return np.clip(self.bounds.normalise(ours), -1, 1).astype(np.float32)
+        return np.clip(self.bounds.normalize(ours), -1, 1).astype(np.float32)
 
-    def unnormalise(self, values: FloatArray) -> FloatArray:
+    def unnormalize(self, values: FloatArray) -> FloatArray:
         """``[-1, 1]`` -> environment actions ``[..., D]``."""
-        return gripper.to_environment(self.bounds.unnormalise(values), self.space).astype(np.float32)
+        return gripper.to_environment(self.bounds.unnormalize(values), self.space).astype(np.float32)
 
 
 def codec(

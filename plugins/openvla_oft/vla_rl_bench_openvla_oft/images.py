@@ -48,7 +48,7 @@ def crop_centre(images: Tensor, size: int) -> Tensor:
     return centre_crop(images, side, size).clamp_(0, 1).mul_(255.5).to(torch.uint8)
 
 
-def normalise(images: Tensor, means: Tensor, stds: Tensor) -> Tensor:
+def normalize(images: Tensor, means: Tensor, stds: Tensor) -> Tensor:
     """uint8 ``[B, n, H, W, 3]`` -> float32 ``[B, 6 * n, H, W]``, on the images' device.
 
     means, stds: float ``[2, 3]``, RGB; first DINOv2's, then SigLIP's.  Channels: camera by camera, three for DINOv2,

@@ -26,7 +26,7 @@ class OpenVlaForActionPrediction(PreTrainedModel):  # type: ignore[no-untyped-ca
     """Observations and instructions -> logits of action tokens.
 
     Everywhere: input_ids int64 ``[B, L]``, padded on either side, BOS first and 29871 (the empty word) last;
-    attention_mask ``[B, L]``; pixel_values float ``[B, 6 n, H, W]``; proprio float ``[B, P]``, normalised.
+    attention_mask ``[B, L]``; pixel_values float ``[B, 6 n, H, W]``; proprio float ``[B, P]``, normalized.
     Nothing is moved between devices.
     """
 

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from vla_rl_bench.algorithms.action_tokens import BINS
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.interfaces import PolicyBase
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageSpec, Observation
 from vla_rl_bench_openvla_oft import decoding, export, images, loading, lora, probe, processor, spaces, statistics
 from vla_rl_bench_openvla_oft.codec import Codec, codec
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
-from vla_rl_bench_openvla_oft.processor import Normalisation
+from vla_rl_bench_openvla_oft.processor import Normalization
 from vla_rl_bench_openvla_oft.prompt import Prompts, tokenizer
 from vla_rl_bench_openvla_oft.spaces import Space
 
@@ -44,7 +45,7 @@ def make_autoregressive(spec: EnvironmentSpec, options: OpenVlaOptions, seed: in
     return _judged(policy, spec, options)
 
 
-class OpenVlaOftPolicy(nn.Module):
+class OpenVlaOftPolicy(PolicyBase, nn.Module):
     """See `vla_rl_bench.interfaces.TokenPolicy`.  The whole chunk comes from one forward.
 
     causal: as stock transformers would attend, and not as the checkpoints were trained.
@@ -59,7 +60,7 @@ class OpenVlaOftPolicy(nn.Module):
         model: OpenVlaForActionPrediction,
         prompts: Prompts,
         numbers: Codec,
-        normalisation: Normalisation,
+        normalization: Normalization,
         cameras: Sequence[ImageSpec],
         source: Path,
     ) -> None:
@@ -69,8 +70,8 @@ class OpenVlaOftPolicy(nn.Module):
         self.source = source
         self.chunk, self.action_dim, self.bins = numbers.space.chunk, numbers.bounds.dimensions, BINS
         self.pixels = int(model.config.image_sizes[0])
-        self.register_buffer("means", torch.tensor(normalisation.means), persistent=False)
-        self.register_buffer("stds", torch.tensor(normalisation.stds), persistent=False)
+        self.register_buffer("means", torch.tensor(normalization.means), persistent=False)
+        self.register_buffer("stds", torch.tensor(normalization.stds), persistent=False)
 
     @property
     def tokens(self) -> int:
@@ -103,14 +104,14 @@ class OpenVlaOftPolicy(nn.Module):
 
     def pixel_values(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """-> ``[B, 6 n, S, S]`` in the dtype of the weights that read it."""
-        values = images.normalise(inputs["images"], self.means, self.stds)
+        values = images.normalize(inputs["images"], self.means, self.stds)
         return values.to(self.model.vision_backbone.featurizer.patch_embed.proj.weight.dtype)
 
-    def normalise(self, actions: FloatArray) -> FloatArray:
-        return self.codec.normalise(actions)
+    def normalize(self, actions: FloatArray) -> FloatArray:
+        return self.codec.normalize(actions)
 
-    def unnormalise(self, values: FloatArray) -> FloatArray:
-        return self.codec.unnormalise(values)
+    def unnormalize(self, values: FloatArray) -> FloatArray:
+        return self.codec.unnormalize(values)
 
     def export(self, folder: Path) -> None:
         """The checkpoint's format, adapters merged: for OpenVLA's own code, and for ``policy.checkpoint``."""
@@ -131,6 +132,8 @@ class OpenVlaOftPolicy(nn.Module):
 
 class OpenVlaPolicy(OpenVlaOftPolicy):
     """Plain OpenVLA: each token after those before it; there is no chunk, and no token of proprioception."""
+
+    is_autoregressive = True
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Teacher forcing: the logits of ``inputs["tokens"]``, ``[B, D, 256]``."""
@@ -177,13 +180,13 @@ def _build(
     found = statistics.read(source, loading.read_config(source).get("norm_stats"))
     numbers = codec(found, options, space, spec, epsilon=epsilon)
     cameras = spaces.cameras(space, spec, options.images)
-    prompts, normalisation = Prompts(tokenizer(source)), processor.normalisation(source)
+    prompts, normalization = Prompts(tokenizer(source)), processor.normalization(source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = loading.load(source, options, None if numbers.proprio is None else len(spec.proprio))
         if options.lora is not None:
             lora.adapt(model, options.lora)
-    return kind(model, prompts, numbers, normalisation, cameras, source)
+    return kind(model, prompts, numbers, normalization, cameras, source)
 
 
 def _judged(policy: Policy, spec: EnvironmentSpec, options: OpenVlaOptions) -> Policy:

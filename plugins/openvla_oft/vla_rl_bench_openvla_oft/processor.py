@@ -1,4 +1,4 @@
-"""How a checkpoint's images are normalised: its preprocessor_config.json has the last word."""
+"""How a checkpoint's images are normalized: its preprocessor_config.json has the last word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """Means and standard deviations of DINOv2's and SigLIP's channels, of values in 0..1."""
 
     means: tuple[Triple, Triple]
@@ -23,18 +23,18 @@ class Normalisation:
 
 
 # The checkpoints were converted under a default dtype of bfloat16, and so are these: ImageNet's, and one half.
-ROUNDED = Normalisation(
+ROUNDED = Normalization(
     means=((0.484375, 0.455078125, 0.40625), (0.5, 0.5, 0.5)),
     stds=((0.228515625, 0.2236328125, 0.224609375), (0.5, 0.5, 0.5)),
 )
 
 
-def normalisation(folder: Path) -> Normalisation:
+def normalization(folder: Path) -> Normalization:
     """Of a checkpoint; OpenVLA's own numbers, with a warning, where it holds none."""
     path = folder / FILE
     if not path.is_file():
         warnings.warn(
-            f"{folder} has no {FILE}; images are normalised as OpenVLA's are. Copy the file of the checkpoint that "
+            f"{folder} has no {FILE}; images are normalized as OpenVLA's are. Copy the file of the checkpoint that "
             "this one was made from",
             CheckpointWarning,
             stacklevel=2,
@@ -42,7 +42,7 @@ def normalisation(folder: Path) -> Normalisation:
         return ROUNDED
     try:
         first, second = json.loads(path.read_text("utf-8"))["tvf_normalize_params"]
-        return Normalisation(
+        return Normalization(
             (_three(first["mean"]), _three(second["mean"])), (_three(first["std"]), _three(second["std"]))
         )
     except (ValueError, KeyError, TypeError) as error:

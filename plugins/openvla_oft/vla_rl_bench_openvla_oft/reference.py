@@ -82,17 +82,17 @@ class Reference:
             modes = [mode for mode in ("bidirectional", "causal") if f"{name}.{mode}.logits" in self.tensors]
             yield Case(name, images, tuple(modes))
 
-    def unnormalise(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def unnormalize(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """``[..., D]`` in [-1, 1] -> actions: ``0.5 (a + 1) (high - low + 1e-8) + low`` where the mask says so."""
         low, high = self._bounds("action")
         mask = np.asarray(self.statistics["action"].get("mask", np.ones_like(low, bool)))
         return np.where(mask, 0.5 * (values + 1) * (high - low + 1e-8) + low, values)
 
-    def normalise_proprio(self, raw: NDArray[np.floating]) -> NDArray[np.float64]:
+    def normalize_proprio(self, raw: NDArray[np.floating]) -> NDArray[np.float64]:
         """``[..., P]`` -> ``2 (x - low) / (high - low + 1e-8) - 1``, clipped to [-1, 1]."""
         low, high = self._bounds("proprio")
-        normalised: NDArray[np.float64] = np.clip(2 * (raw - low) / (high - low + 1e-8) - 1, -1, 1)
-        return normalised
+        normalized: NDArray[np.float64] = np.clip(2 * (raw - low) / (high - low + 1e-8) - 1, -1, 1)
+        return normalized
 
     def _bounds(self, what: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         low, high = BOUNDS[self.meta["normalization"]]

@@ -24,7 +24,7 @@ def lanczos3(images: Tensor, height: int, width: int) -> Tensor:
     """uint8 or float ``[B, H, W, C]`` -> float32 ``[B, height, width, C]``, in the same units, not clipped.
 
     `tf.image.resize(images, (height, width), method="lanczos3", antialias=True)`: half-pixel centres, the kernel
-    widened where the image shrinks, weights normalised.  An image that has the size already is left as it is.
+    widened where the image shrinks, weights normalized.  An image that has the size already is left as it is.
     """
     values = images.to(torch.float32)
     if (height, width) == tuple(images.shape[1:3]):

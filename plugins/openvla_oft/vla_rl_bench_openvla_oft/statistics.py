@@ -38,13 +38,13 @@ class Bounds:
     def dimensions(self) -> int:
         return len(self.low)
 
-    def unnormalise(self, values: NDArray[Any]) -> Numbers:
+    def unnormalize(self, values: NDArray[Any]) -> Numbers:
         """``[..., D]`` in [-1, 1] -> float64 ``[..., D]`` in units of the data."""
         wide = np.asarray(values, np.float64)
         return np.where(self.mask, 0.5 * (wide + 1) * self._span + np.asarray(self.low), wide)
 
-    def normalise(self, values: NDArray[Any]) -> Numbers:
-        """The inverse of `unnormalise`."""
+    def normalize(self, values: NDArray[Any]) -> Numbers:
+        """The inverse of `unnormalize`."""
         wide = np.asarray(values, np.float64)
         return np.where(self.mask, 2 * (wide - np.asarray(self.low)) / self._divisor - 1, wide)
 
@@ -69,7 +69,7 @@ class Proprio:
         raw = np.asarray(values, np.float64)
         if self.readings is not None:
             raw = raw * [one.scale for one in self.readings] + [one.offset for one in self.readings]
-        return np.clip(self.bounds.normalise(raw), -1.0, 1.0).astype(np.float32)
+        return np.clip(self.bounds.normalize(raw), -1.0, 1.0).astype(np.float32)
 
 
 def read(folder: Path, norm_stats: Mapping[str, Any] | None) -> dict[str, Any]:

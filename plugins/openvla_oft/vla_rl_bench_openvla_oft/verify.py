@@ -49,8 +49,8 @@ def verify(reference: Reference, model: OpenVlaForActionPrediction) -> Iterator[
     """Every comparison that the folder allows."""
     yield from _weights(reference, model)
     if reference.proprio is not None and "proprio_raw" in reference.tensors:
-        ours = torch.from_numpy(reference.normalise_proprio(reference["proprio_raw"].numpy()))
-        yield Row("all", "normalised proprio", _largest(ours, reference.proprio))
+        ours = torch.from_numpy(reference.normalize_proprio(reference["proprio_raw"].numpy()))
+        yield Row("all", "normalized proprio", _largest(ours, reference.proprio))
     for case in reference.cases():
         pixels = reference["pixel_values"][:, : 6 * case.images]
         with torch.no_grad():
@@ -130,7 +130,7 @@ def _actions(answers: _Answers) -> Iterator[Row]:
     yield Row(name, "greedy tokens that differ", (ours != theirs).sum().item(), 0)
     for kind, tokens in (("greedy", ours), ("sampled", answers.sampled)):
         values = decode(tokens.numpy()).reshape(-1, reference.chunk, reference.action_dim)
-        actions = torch.from_numpy(reference.unnormalise(values))
+        actions = torch.from_numpy(reference.unnormalize(values))
         yield Row(name, f"{kind} actions", _largest(actions, answers[f"{kind}_actions"]))
 
 

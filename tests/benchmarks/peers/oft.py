@@ -30,7 +30,7 @@ class Oft(RandomPolicy):
 
     def pixel_values(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """What the peer stores of an observation: float32 ``[B, 6, S, S]``."""
-        return images.normalise(inputs["images"], self.means, self.stds)
+        return images.normalize(inputs["images"], self.means, self.stds)
 
 
 def oft() -> Oft:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vla_rl_bench.interfaces import Environment
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import FloatArray, Start
 
 
 def episode(
-    build: Callable[[], Environment],
+    build: Callable[[], EnvironmentBase],
     start: Start,
     chunks: Sequence[FloatArray],
-    inspect: Callable[[Environment], object] = lambda environment: None,
+    inspect: Callable[[EnvironmentBase], object] = lambda environment: None,
 ) -> None:
     """Build the environment, play one episode and close it.
 

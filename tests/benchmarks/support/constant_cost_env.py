@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vla_rl_bench.entries import EnvironmentEntry
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import (
     ActionSpec,
     ChunkResult,
@@ -57,7 +58,7 @@ def burn(products: int) -> float:
     return float(product[0, 0])
 
 
-class ConstantCostEnv:
+class ConstantCostEnv(EnvironmentBase):
     """Environment whose number of chunks is uniform over 1 to the limit, derived from start and first actions."""
 
     def __init__(self, options: ConstantCostOptions) -> None:

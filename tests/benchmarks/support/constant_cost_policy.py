@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from tests.benchmarks.support.constant_cost_env import CHUNK, burn
 from vla_rl_bench.algorithms.action_tokens import BINS
+from vla_rl_bench.interfaces import PolicyBase
 from vla_rl_bench.types import FloatArray, Observation
 
 DIMENSIONS = 2  # of the environment's actions
 
 
-class ConstantCostPolicy(nn.Module):
+class ConstantCostPolicy(PolicyBase, nn.Module):
     """Policy that looks its logits up by the image's shade.  See `vla_rl_bench.interfaces.TokenPolicy`."""
 
     chunk, action_dim, bins = CHUNK, DIMENSIONS, BINS
@@ -36,8 +37,8 @@ class ConstantCostPolicy(nn.Module):
             burn(self.products)
         return self.table[inputs["shade"]]
 
-    def normalise(self, actions: FloatArray) -> FloatArray:
+    def normalize(self, actions: FloatArray) -> FloatArray:
         return actions
 
-    def unnormalise(self, values: FloatArray) -> FloatArray:
+    def unnormalize(self, values: FloatArray) -> FloatArray:
         return values.astype("float32")

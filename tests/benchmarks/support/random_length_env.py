@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.benchmarks.support.constant_cost_env import last_chunk
 from vla_rl_bench.entries import load
-from vla_rl_bench.interfaces import Environment
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import ChunkResult, EnvironmentSpec, FloatArray, Observation, Start
 
 MAKE = "tests.benchmarks.support.random_length_env:make"
@@ -33,7 +33,7 @@ def make(suite: str, options: RandomLengthOptions, slots: int = 1) -> RandomLeng
     return RandomLengthEnv(partial(load(options.make), suite, options.options, 1), options.chunks, fresh=options.fresh)
 
 
-class RandomLengthEnv:
+class RandomLengthEnv(EnvironmentBase):
     """Environment whose number of chunks is uniform over 1 to `chunks`, derived from start and first actions.
 
     Episodes with an odd number of chunks succeed.
@@ -41,7 +41,7 @@ class RandomLengthEnv:
 
     def __init__(self, build: Callable[[], Any], chunks: int, *, fresh: bool) -> None:
         self._build, self._chunks, self._fresh = build, chunks, fresh
-        self._environment: Environment = build()
+        self._environment: EnvironmentBase = build()
         self.contract: EnvironmentSpec = self._environment.contract
         self._start, self._taken, self._end = Start(0, 0), 0, 0
 
@@ -58,7 +58,7 @@ class RandomLengthEnv:
         if self._taken == 0:
             self._end = 1 + last_chunk(self._start, actions, self._chunks)
         self._taken += 1
-        result: ChunkResult = self._environment.step_chunk(actions)  # type: ignore[attr-defined]
+        result = self._environment.step_chunk(actions)
         if self._taken < self._end and not result.done:
             return result
         return ChunkResult(None, result.steps, self._end % 2 == 1, True)

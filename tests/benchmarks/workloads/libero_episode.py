@@ -14,7 +14,7 @@ from tests.benchmarks.support.equivalence import Different
 from tests.benchmarks.support.pairs import Pair
 from vla_rl_bench import entries, seeding
 from vla_rl_bench.entries import EnvironmentEntry
-from vla_rl_bench.interfaces import Environment
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.options import make_options
 from vla_rl_bench.types import FloatArray, Start
 
@@ -22,7 +22,7 @@ STEPS, CHUNK, PIXELS = 104, 8, 256
 START, OTHER_START = Start(0, 41), Start(0, 40)  # held-out initial states
 
 
-def pair(entry: EnvironmentEntry, environment: Environment, suite: str, steps: int) -> Pair:
+def pair(entry: EnvironmentEntry, environment: EnvironmentBase, suite: str, steps: int) -> Pair:
     """Compare `environment`, built by `build`, with LIBERO's own environment, built anew for each episode.
 
     Both settle and render exactly.
@@ -38,10 +38,10 @@ def pair(entry: EnvironmentEntry, environment: Environment, suite: str, steps: i
     )
 
 
-def build(entry: EnvironmentEntry, suite: str, driver: str) -> Environment:
+def build(entry: EnvironmentEntry, suite: str, driver: str) -> EnvironmentBase:
     """Build LIBERO with the plugin's `tuned` or `reference` driver."""
     options = make_options(entry.options, {"driver": driver, "image_size": PIXELS}, entry.name)
-    environment: Environment = entries.load(entry.make)(suite, options, 1)
+    environment: EnvironmentBase = entries.load(entry.make)(suite, options, 1)
     return environment
 
 
@@ -53,13 +53,15 @@ def actions(steps: int) -> list[FloatArray]:
     return list(moves)
 
 
-def _play(environment: Environment, start: Start, chunks: list[FloatArray]) -> None:
+def _play(environment: EnvironmentBase, start: Start, chunks: list[FloatArray]) -> None:
     environment.reset(options={"start": start})
     for chunk in chunks:
-        environment.step_chunk(chunk)  # type: ignore[attr-defined]  # LIBERO's has it
+        environment.step_chunk(chunk)
 
 
-def _check_final_state(ours: Environment, build_reference: Callable[[], Environment], chunks: list[FloatArray]) -> None:
+def _check_final_state(
+    ours: EnvironmentBase, build_reference: Callable[[], EnvironmentBase], chunks: list[FloatArray]
+) -> None:
     """Require equal positions, velocities and pixels, bit for bit, after the last action."""
     _play(ours, START, chunks)
     references: list[tuple[NDArray[np.float64], NDArray[np.uint8]]] = []
@@ -71,6 +73,6 @@ def _check_final_state(ours: Environment, build_reference: Callable[[], Environm
         raise Different(f"final state: differs by {difference:.2g}; equal images: {equal}")
 
 
-def _final_state(environment: Environment) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _final_state(environment: EnvironmentBase) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     data = environment.active.instance.sim.data  # type: ignore[attr-defined]
-    return np.concatenate([data.qpos, data.qvel]), environment.film()  # type: ignore[attr-defined]
+    return np.concatenate([data.qpos, data.qvel]), environment.film()

@@ -19,6 +19,7 @@ from vla_rl_bench.algorithms.action_tokens import BINS
 from vla_rl_bench.builtin.nano.options import NanoOptions
 from vla_rl_bench.builtin.nano.tokenizer import TABLE, encode
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.interfaces import PolicyBase
 from vla_rl_bench.types import EnvironmentSpec, FloatArray, ImageSpec, Observation
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -46,8 +47,8 @@ def _load_weights(policy: NanoPolicy, name: str) -> None:
         ) from None
 
 
-class NanoPolicy(nn.Module):
-    """See `vla_rl_bench.interfaces.TokenPolicy`."""
+class NanoPolicy(PolicyBase, nn.Module):
+    """Small transformer that answers in one forward."""
 
     low: Tensor
     high: Tensor
@@ -94,12 +95,12 @@ class NanoPolicy(nn.Module):
         logits: Tensor = self.head(self.norm(tokens))
         return logits
 
-    def normalise(self, actions: FloatArray) -> FloatArray:
+    def normalize(self, actions: FloatArray) -> FloatArray:
         low, high = self.low.cpu().numpy(), self.high.cpu().numpy()
         result: FloatArray = (2 * (actions - low) / (high - low) - 1).astype("float32")
         return result
 
-    def unnormalise(self, values: FloatArray) -> FloatArray:
+    def unnormalize(self, values: FloatArray) -> FloatArray:
         low, high = self.low.cpu().numpy(), self.high.cpu().numpy()
         result: FloatArray = (low + (values + 1) / 2 * (high - low)).astype("float32")
         return result

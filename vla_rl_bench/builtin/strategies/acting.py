@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vla_rl_bench.interfaces import TokenPolicy
+from vla_rl_bench.interfaces import PolicyBase, TokenPolicy
 from vla_rl_bench.types import FloatArray, Observation
 
 
@@ -20,16 +20,15 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     return nullcontext()
 
 
-class Placed:
+class Placed(PolicyBase):
     """`vla_rl_bench.interfaces.TokenPolicy` on a device and in a precision, around one that knows of neither."""
 
     def __init__(self, policy: TokenPolicy, device: torch.device, precision: str) -> None:
         self.policy, self.device, self.precision = policy, device, precision
         self.chunk, self.action_dim, self.bins = policy.chunk, policy.action_dim, policy.bins
-        self.normalise: Callable[[FloatArray], FloatArray] = policy.normalise
-        self.unnormalise: Callable[[FloatArray], FloatArray] = policy.unnormalise
-        if hasattr(policy, "draw"):
-            self.draw = self._draw
+        self.normalize: Callable[[FloatArray], FloatArray] = policy.normalize
+        self.unnormalize: Callable[[FloatArray], FloatArray] = policy.unnormalize
+        self.is_autoregressive = policy.is_autoregressive
 
     def collate(self, observations: Observation, instructions: Sequence[str]) -> dict[str, Tensor]:
         return self.policy.collate(observations, instructions)
@@ -38,10 +37,9 @@ class Placed:
         with autocast(self.device, self.precision):
             return self.policy(self.to_device(inputs))
 
-    def _draw(self, inputs: Mapping[str, Tensor], choose: Callable[..., Any]) -> tuple[Tensor, Tensor]:
+    def draw(self, inputs: Mapping[str, Tensor], choose: Callable[..., Any]) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.precision):
-            sampled: tuple[Tensor, Tensor] = self.policy.draw(self.to_device(inputs), choose)  # type: ignore[attr-defined]
-        return sampled
+            return self.policy.draw(self.to_device(inputs), choose)
 
     def to_device(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: value.to(self.device, non_blocking=True) for name, value in inputs.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 from vla_rl_bench_robotwin.options import RoboTwin1Options
 from vla_rl_bench_robotwin.v1 import checkout as checkouts
@@ -26,8 +27,8 @@ def make(suite: str, options: RoboTwin1Options, slots: int = 1) -> RoboTwin1Envi
     return RoboTwin1Environment(suite, options)
 
 
-class RoboTwin1Environment:
-    """`vla_rl_bench.interfaces.Environment`, with ``step_chunk``, ``demonstrate``, ``film`` and ``seconds``.
+class RoboTwin1Environment(EnvironmentBase):
+    """RoboTwin 1.0, one episode at a time.
 
     Several environments of a process share its working folder, so they agree on real or procedural assets.
     ``Start.index`` is the scene's seed.
@@ -43,7 +44,7 @@ class RoboTwin1Environment:
         self._high = np.array(self.contract.action.high, np.float32)
         self._scene: Scene | None = None
         self._taken = self._limit = 0
-        self.seconds = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
+        self.seconds: dict[str, float] = {"stepping": 0.0, "rendering": 0.0, "reset": 0.0}
 
     def _procedural(self) -> bool:
         meshed = [task.name for task in self._tasks if not task.mesh_free]

@@ -15,7 +15,7 @@ import numpy as np
 
 
 class Planner(mplib.planner.Planner):  # type: ignore[misc]  # untyped
-    """Poses are ``[x, y, z, qw, qx, qy, qz]``, not normalised; joints are the move group's six."""
+    """Poses are ``[x, y, z, qw, qx, qy, qz]``, not normalized; joints are the move group's six."""
 
     def __init__(self, urdf: str, srdf: str = "", move_group: str = "", **settings: Any) -> None:
         super().__init__(urdf=urdf, srdf=srdf or None, move_group=move_group, **settings)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vla_rl_bench.errors import EnvironmentFailure
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 from vla_rl_bench_robotwin.options import CHUNK, RoboTwinOptions
 from vla_rl_bench_robotwin.tasks import tasks_of
@@ -26,8 +27,8 @@ def make(suite: str, options: RoboTwinOptions, slots: int = 1) -> RoboTwinEnviro
     return RoboTwinEnvironment(suite, options)
 
 
-class RoboTwinEnvironment:
-    """`vla_rl_bench.interfaces.Environment`, with ``step_chunk``, ``demonstrate``, ``film`` and ``seconds``.
+class RoboTwinEnvironment(EnvironmentBase):
+    """RoboTwin 2.0, one episode at a time.
 
     ``Start.task`` is the task's index in its column, ``Start.index`` a place in a list of scene seeds (`scene_seeds`).
     A chunk's path is timed as a whole, so that a chunk is not what its actions would be one by one.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vla_rl_bench.interfaces import EnvironmentBase
 from vla_rl_bench.types import (
     ActionSpec,
     Demonstration,
@@ -49,8 +50,8 @@ def contract(suite: str, options: ReachOptions) -> EnvironmentSpec:
     )
 
 
-class Reach:
-    """`vla_rl_bench.interfaces.Environment`, with an expert."""
+class Reach(EnvironmentBase):
+    """The environment, with an expert."""
 
     def __init__(self, suite: str, options: ReachOptions) -> None:
         self.contract = contract(suite, options)
