@@ -11,7 +11,8 @@ from vla_rl_bench.errors import UserError
 # command -> what to type now, the end of a sentence
 RETIRED: dict[str, str] = {
     "bench": "in a clone of the repository, type: tox -e benchmark",
-    "experts": "an arm with policy: {name: expert} measures an expert, as in suites/experts/libero.yaml",
+    "experts": "measure an expert by a suite with policy: {name: expert}. "
+    "Type: vla-rl-bench run suites/experts/libero.yaml",
     "pushcut": "it is `vla-rl-bench behaviors` now, after: pip install -e plugins/behaviors",
     "trials": "it is `vla-rl-bench real-robot` now, after: pip install -e plugins/real_robot",
 }
