@@ -29,7 +29,7 @@ OLD_NAMES: dict[str, str] = {
     "TokenPolicy.normalise": "TokenPolicy.normalize",
     "TokenPolicy.unnormalise": "TokenPolicy.unnormalize",
     "vla_rl_bench.entries.BenchmarkEntry": "tests with pytest-benchmark",
-    "vla_rl_bench.tables.figures": "vla_rl_bench.analysis.tables.cells",
+    "vla_rl_bench.tables.figures": "vla_rl_bench.analysis.tables.cells (figures is cell_texts)",
     "vla_rl_bench_cart.environment.Cart without a base class": "vla_rl_bench.interfaces.EnvironmentBase",
     "vla_rl_bench_cart.policy.Linear without a base class": "vla_rl_bench.interfaces.PolicyBase",
     "vla_rl_bench.tables.model": "vla_rl_bench.analysis.tables.model",

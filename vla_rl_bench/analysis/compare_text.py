@@ -11,6 +11,7 @@ from vla_rl_bench.analysis.match import Match
 from vla_rl_bench.analysis.statistics.comparison import Comparison, Difference
 from vla_rl_bench.analysis.statistics.intervals import Clustered, Interval, interval_text, percent_text, points_text
 from vla_rl_bench.analysis.statistics.verdict import conclusion, verdict
+from vla_rl_bench.text_table import text_lines
 
 
 def lines(found: Match, result: Comparison) -> Iterator[str]:
@@ -28,7 +29,7 @@ def lines(found: Match, result: Comparison) -> Iterator[str]:
     if len(rows) > 1:
         rates = [_mean_rate([pair[side].pooled for pair in result.mean.pairs]) for side in (0, 1)]
         rows.append(["Avg", "", *rates, *_difference(result.mean)])
-    yield from _aligned(head, [row[: len(head)] for row in rows])
+    yield from text_lines([head, *(row[: len(head)] for row in rows)])
     yield ""
     yield from found.notes
     yield conclusion(result.mean, _names(found), same_recipe=found.same_recipe)
@@ -82,13 +83,6 @@ def _mean_rate(columns: Sequence[Clustered]) -> str:
 
 def _p_value(value: float) -> str:
     return "<0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
-def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in [head, *rows]:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
 
 
 def _plain_side(found: Match, index: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vla_rl_bench import catalog as catalogs
 from vla_rl_bench.analysis.plots.style import arm_styles
-from vla_rl_bench.analysis.tables.references import refuse_references
+from vla_rl_bench.analysis.tables.reference_rows import check_reference_tables
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.ablation import read_ablation
 from vla_rl_bench.config.load import load_suite
@@ -32,7 +32,7 @@ def run(
     """Run, or resume, a suite and write its table and plots; return its folder."""
     catalog = catalogs.discover()
     suite = load_suite(suite_path, overrides, catalog)
-    refuse_references(suite)
+    check_reference_tables(suite)
     folder = out / suite.name
     finish = partial(_write_and_print, _write_table, suite, folder, catalog)
     return run_suite(suite, catalog, folder, dry_run=dry_run, limit=limit, jobs=jobs, finish=finish)
@@ -57,7 +57,7 @@ def ablate(
     """
     catalog = catalogs.discover()
     suite = read_ablation(suite_path, overrides, catalog, axes, grid)
-    refuse_references(suite)
+    check_reference_tables(suite)
     folder = out / suite.name
     finish = partial(_write_and_print, _write_ablation, suite, folder, catalog)
     return run_suite(

@@ -12,6 +12,7 @@ from vla_rl_bench.catalog import Catalog, discover
 from vla_rl_bench.entries import Interpreter
 from vla_rl_bench.errors import PluginError, UserError, did_you_mean
 from vla_rl_bench.rollout import interpreters
+from vla_rl_bench.text_table import text_lines
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name in `env list`.")]
 Base = Annotated[
@@ -59,13 +60,11 @@ def create(name: Name, python: Base = None) -> None:
 
 def list_interpreters() -> None:
     """List the interpreters that installed plugins ask for, with their states."""
-    from vla_rl_bench.cli.explore import columns
-
     rows = [
         (f"  {interpreter.name}", interpreters.state(interpreter), ", ".join(users), interpreter.summary)
         for interpreter, users in interpreters_by_name(discover()).values()
     ]
-    for line in columns(rows) or ["no installed plugin asks for one"]:
+    for line in text_lines(rows, left=4) or ["no installed plugin asks for one"]:
         typer.echo(line)
 
 

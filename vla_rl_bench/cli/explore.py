@@ -14,6 +14,7 @@ from vla_rl_bench import entries
 from vla_rl_bench import plugins as plugin_hooks
 from vla_rl_bench.catalog import KINDS, Catalog, Registered, discover, singular
 from vla_rl_bench.errors import EnvironmentFailure, MissingRequirement, PluginError, UserError, did_you_mean
+from vla_rl_bench.text_table import text_lines
 
 if TYPE_CHECKING:
     from vla_rl_bench.config.schema import Suite
@@ -42,7 +43,7 @@ def list_entries(
             (f"  {registered.entry.name}", registered.entry.summary, f"[{registered.plugin.distribution}]")
             for registered in catalog.listing(listed_kind)
         ]
-        blocks.append("\n".join([listed_kind, *(columns(rows) or ["  none"])]))
+        blocks.append("\n".join([listed_kind, *(text_lines(rows, left=3) or ["  none"])]))
     typer.echo("\n\n".join(blocks))
     _print_broken_plugins(catalog)
 
@@ -174,7 +175,7 @@ def plugins() -> None:
         )
         for plugin in catalog.plugins
     ]
-    for line in columns([("plugin", "distribution", "version", "module", "state"), *rows]):
+    for line in text_lines([("plugin", "distribution", "version", "module", "state"), *rows], left=5):
         typer.echo(line)
     for clash in catalog.clashes():
         typer.echo(f"clash: {clash}")
@@ -192,7 +193,7 @@ def validate(
     \b
     vla-rl-bench validate suites/*.yaml
     """
-    from vla_rl_bench.analysis.tables.references import refuse_references
+    from vla_rl_bench.analysis.tables.reference_rows import check_reference_tables
     from vla_rl_bench.config.ablation import check_ablation
     from vla_rl_bench.config.load import load_suite
 
@@ -200,7 +201,7 @@ def validate(
     for suite in suites:
         try:
             found = load_suite(suite, (), catalog)
-            refuse_references(found)
+            check_reference_tables(found)
             check_ablation(suite, (), catalog)
         except UserError as error:
             errors.append(str(error))
@@ -228,16 +229,6 @@ def misfits(suite: Suite, catalog: Catalog) -> str:
     except (MissingRequirement, EnvironmentFailure) as error:
         return f"; its conventions were not compared: {str(error).strip().splitlines()[-1]}"
     return ""
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align the cells of rows in columns; the last column is not padded."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    yield from (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
 
 
 def _print_broken_plugins(catalog: Catalog) -> None:

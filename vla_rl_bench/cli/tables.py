@@ -18,7 +18,7 @@ NotesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Also write the notes, a line each, to this file: what csv has no place for.",
+        help="Also write the notes, a line each, to this file; csv has no place for them.",
         show_default=False,
         dir_okay=False,
     ),
@@ -45,23 +45,22 @@ def tables(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            help="Published rows beside ours, in a block of their own: paper-2, libero; instead of the suite's. "
-            "Can be repeated.",
+            help="Published rows, in a section of their own: paper-2, libero; instead of the suite's. Can be repeated.",
             show_default=False,
         ),
     ] = None,
     show: Annotated[
-        Literal["rates", "interval", "counts", "seeds"], typer.Option(help="What stands in a cell of our own.")
+        Literal["rates", "interval", "counts", "seeds"], typer.Option(help="Content of the cells.")
     ] = "rates",
     best: Annotated[
         bool | None,
         typer.Option(
             "--best/--no-best",
-            help="The best in bold, the second underlined; by default as the paper does, and not in our own.",
+            help="The best of each section in bold; by default only in tables of the paper that have it.",
             show_default=False,
         ),
     ] = None,
-    counts: Annotated[bool, typer.Option("--counts", help="Counts, 95% intervals and seeds underneath.")] = False,
+    counts: Annotated[bool, typer.Option("--counts", help="Also counts, 95% intervals and seeds.")] = False,
     evaluation: Annotated[
         str | None, typer.Option(help="An extra evaluation of the suite, by name.", show_default=False)
     ] = None,
@@ -73,8 +72,8 @@ def tables(
 ) -> None:
     """Print tables of results, or of published numbers."""
     from vla_rl_bench import catalog, entries
-    from vla_rl_bench.analysis.tables.cells import in_detail, shown_as
-    from vla_rl_bench.analysis.tables.companion import write_notes
+    from vla_rl_bench.analysis.tables.cells import with_cells, with_detail_tables
+    from vla_rl_bench.analysis.tables.report import write_notes
 
     render = entries.load(catalog.discover().table_format(format).render)
     found = _published(paper, published)
@@ -82,18 +81,21 @@ def tables(
         named = _sources(sources or [], out)
         found += [_measured(source, evaluation, sampling, reference or []) for source in named]
     elif reference:
-        raise UserError("--reference sets published rows beside a suite's: name the suite too, or see --published")
+        raise UserError(
+            "--reference adds published rows to the table of a suite: name the suite too, or use --published"
+        )
     if best is not None:
         found = [replace(table, ranked=best) for table in found]
-    detailed = [part for table in found for part in (in_detail(table) if counts else [shown_as(table, show)])]
+    detailed = [
+        part for table in found for part in (with_detail_tables(table) if counts else [with_cells(table, show)])
+    ]
     if notes is not None:
         write_notes(notes, detailed)
     typer.echo("\n".join(render(part) for part in detailed), nl=False)
 
 
 def _published(paper: int | None, name: str | None) -> list[Table]:
-    from vla_rl_bench.analysis.tables.published import published_table
-    from vla_rl_bench.analysis.tables.reference import find_published, paper_table
+    from vla_rl_bench.analysis.tables.published import find_published, paper_table, published_table
 
     found = [] if paper is None else [paper_table(paper)]
     return found if name is None else [*found, published_table(find_published(name))]
@@ -101,7 +103,7 @@ def _published(paper: int | None, name: str | None) -> list[Table]:
 
 def _measured(source: Source, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
     from vla_rl_bench.analysis.tables.build import build_table, select
-    from vla_rl_bench.analysis.tables.references import with_references
+    from vla_rl_bench.analysis.tables.reference_rows import with_references
     from vla_rl_bench.analysis.tables.sources import limited_runs
     from vla_rl_bench.records.frame import episodes_frame, run_folders
 

@@ -26,6 +26,7 @@ from vla_rl_bench.suite.job import RunJob, run_path
 from vla_rl_bench.suite.plan import Run, plan
 from vla_rl_bench.suite.progress import Report
 from vla_rl_bench.suite.workshop import RunSession
+from vla_rl_bench.text_table import text_lines
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,12 @@ def summary(profile: Profile) -> str:
         f"{profile.suite}: {profile.run.arm} on {profile.run.column}, {count} iteration{'s' if count > 1 else ''} in "
         f"{wall:.1f} s: {chunks} chunks, {processes} process{'es' if processes > 1 else ''}",
         "",
-        f"{'activity':<12}{'seconds':>10}{'share':>8}",
     ]
-    for name, spent in sorted(seconds.items(), key=lambda item: -item[1]):
-        lines.append(f"{name:<12}{spent:>10.2f}{spent / (processes * wall):>8.1%}")
+    rows = [
+        (name, f"{spent:.2f}", f"{spent / (processes * wall):.1%}")
+        for name, spent in sorted(seconds.items(), key=lambda entry: -entry[1])
+    ]
+    lines += text_lines([("activity", "seconds", "share"), *rows])
     if profile.run.parent and not profile.trained:
         lines += ["", f"{profile.run.parent} has not been run: the policy is untrained, and every group is kept"]
     return "\n".join(lines)

@@ -24,7 +24,6 @@ activations are never there at once: the larger of the two counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vla_rl_bench.errors import UserError, did_you_mean
@@ -99,14 +98,6 @@ def memory(options: OpenVlaOptions, gpus: int, strategy: str) -> str:
     from vla_rl_bench_openvla_oft.plan import lines  # torch
 
     return "\n".join(lines(options, gpus, strategy))
-
-
-def rows(header: tuple[str, ...], body: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Cells below each other, numbers to the right."""
-    widths = [max(len(row[column]) for row in (header, *body)) for column in range(len(header))]
-    for row in (header, *body):
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
 
 
 def is_chunked(options: OpenVlaOptions) -> bool:

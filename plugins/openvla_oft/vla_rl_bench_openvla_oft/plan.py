@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vla_rl_bench.errors import UserError, did_you_mean
+from vla_rl_bench.text_table import text_lines
 from vla_rl_bench_openvla_oft.forward_cost import ForwardCost, ForwardInput
-from vla_rl_bench_openvla_oft.memory import CARD, GB, STAGES, State, is_chunked, rows, state
+from vla_rl_bench_openvla_oft.memory import CARD, GB, STAGES, State, is_chunked, state
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 from vla_rl_bench_openvla_oft.sizes import Sizes, read_config, sizes
 from vla_rl_bench_openvla_oft.spaces import LIBERO, SPACES, Space
@@ -105,7 +106,7 @@ def _memory(size: Sizes, options: OpenVlaOptions, inputs: ForwardInput, gpus: in
     for words, chunk_bytes in _ways(size.forward):
         body.append((f"{MICRO_BATCH} chunks fit 80 GB{words}", *(_fits(one, chunk_bytes) for one in states)))
     body.append(("host memory of each process", *(_gb(one.host) for one in states)))
-    yield from rows(("GB (1e9 bytes) on each GPU", "offload: false", "offload: true"), body)
+    yield from text_lines([("GB (1e9 bytes) on each GPU", "offload: false", "offload: true"), *body])
     yield ""
     yield from _notes(size, inputs, stage, weights)
 
@@ -148,7 +149,7 @@ def _time(size: Sizes, options: OpenVlaOptions, gpus: int) -> Iterator[str]:
         ("an iteration", TRAJECTORIES * chunks * (1 + update), None),
     )
     body = [(name, f"{n * one / 1e12:,.2f}", _seconds(n * one / speed if s is None else s)) for name, n, s in work]
-    yield from rows(("time on the GPUs alone", "TFLOP", "time"), body)
+    yield from text_lines([("time on the GPUs alone", "TFLOP", "time"), *body])
     yield ""
     yield (
         f"at {UTILISATION:.0%} (assumed) of {RATE / 1e12:.0f} TFLOP/s (H100 SXM, bfloat16, dense: NVIDIA's data sheet) "

@@ -22,6 +22,7 @@ from vla_rl_bench.algorithms.masks import executed_tokens
 from vla_rl_bench.algorithms.objectives import clipped
 from vla_rl_bench.algorithms.sampling import token_entropy, token_logprobs
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.text_table import text_lines
 from vla_rl_bench.types import ClipRange
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.proprio import PREFIX
@@ -170,12 +171,12 @@ def _largest(ours: Tensor, theirs: Tensor) -> float:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """One line a comparison; those that do not agree end in DIFFERS."""
-    lines = [f"{'case':<20}{'what':<38}{'difference':>12}{'allowed':>10}"]
-    for row in rows:
-        verdict = "" if row.agrees else "  DIFFERS"
-        lines.append(f"{row.case:<20}{row.what:<38}{row.difference:>12.3g}{row.tolerance:>10.3g}{verdict}")
-    return "\n".join(lines)
+    """One line per comparison; those that do not agree end in DIFFERS."""
+    lines = [
+        (row.case, row.what, f"{row.difference:.3g}", f"{row.tolerance:.3g}", "" if row.agrees else "DIFFERS")
+        for row in rows
+    ]
+    return "\n".join(text_lines([("case", "what", "difference", "allowed", ""), *lines], left=2))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

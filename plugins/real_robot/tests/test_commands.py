@@ -88,7 +88,7 @@ def test_add_rejects_more_trials_than_planned(sheet: Path, capsys: pytest.Captur
         (("fill",), "real-robot fill needs a terminal; without one: vla-rl-bench real-robot add"),
         (("fill", "--task", "Click Bel"), "no task `Click Bel` in the plan. Did you mean `Click Bell`?"),
         (("new", *NEW), "exists already; continue with: vla-rl-bench real-robot fill"),
-        (("table", "--reference", "paper-2"), "they cannot stand beside rows of `real-robot`"),
+        (("table", "--reference", "paper-2"), "a table of `real-robot` cannot show them"),
         (("table", "--format", "org"), "org"),
     ],
 )

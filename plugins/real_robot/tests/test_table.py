@@ -11,13 +11,13 @@ import pytest
 from plugins.real_robot.tests.made_up import OFT, OURS, TIME, filled, made_up_plan
 from vla_rl_bench.analysis.statistics.bootstrap import paired_bootstrap
 from vla_rl_bench.analysis.statistics.intervals import newcombe, wilson
-from vla_rl_bench.analysis.tables.cells import MISSING, figures
+from vla_rl_bench.analysis.tables.cells import MISSING, cell_texts
 from vla_rl_bench.analysis.tables.csv_format import comma_separated
 from vla_rl_bench.analysis.tables.html import html
 from vla_rl_bench.analysis.tables.latex import latex
 from vla_rl_bench.analysis.tables.markdown import markdown
 from vla_rl_bench.analysis.tables.model import Delta, Table
-from vla_rl_bench.analysis.tables.reference import find_published, paper_table
+from vla_rl_bench.analysis.tables.published import find_published, paper_table
 from vla_rl_bench.errors import UserError
 from vla_rl_bench_real_robot.sheet import PlannedTrial, Sheet, Undo
 from vla_rl_bench_real_robot.table import sheet_table
@@ -37,14 +37,14 @@ def paper_sheet() -> Sheet:
 
 
 def row(table: Table, title: str) -> list[str]:
-    return figures(table, next(line for line in table.lines if line.title == title))
+    return cell_texts(table, next(line for line in table.lines if line.title == title))
 
 
 def test_sheet_table_of_the_papers_trials_is_the_papers_table() -> None:
     ours, paper = sheet_table(paper_sheet()), paper_table(6)
     assert [column.title for column in ours.columns] == [column.title for column in paper.columns]
-    assert [(line.title, figures(ours, line)) for line in ours.lines] == [
-        (line.title, figures(paper, line)) for line in paper.lines
+    assert [(line.title, cell_texts(ours, line)) for line in ours.lines] == [
+        (line.title, cell_texts(paper, line)) for line in paper.lines
     ]
 
 
@@ -67,7 +67,7 @@ def test_sheet_table_adds_columns_for_tasks_that_were_not_published() -> None:
 
 
 def test_sheet_table_rejects_published_numbers_of_a_simulator() -> None:
-    with pytest.raises(UserError, match="they cannot stand beside rows of `real-robot`"):
+    with pytest.raises(UserError, match="a table of `real-robot` cannot show them"):
         sheet_table(paper_sheet(), references=[find_published("paper-2")])
 
 

@@ -171,8 +171,8 @@ def table(
     one with fewer than planned is marked.
     """
     from vla_rl_bench import catalog, entries
-    from vla_rl_bench.analysis.tables.companion import write_notes
-    from vla_rl_bench.analysis.tables.reference import find_published
+    from vla_rl_bench.analysis.tables.published import find_published
+    from vla_rl_bench.analysis.tables.report import write_notes
     from vla_rl_bench_real_robot.sheet_file import read_sheet
     from vla_rl_bench_real_robot.table import sheet_table
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from vla_rl_bench.analysis.statistics.intervals import interval_text, percent_text, wilson
 from vla_rl_bench.errors import UserError
+from vla_rl_bench.text_table import text_lines
 from vla_rl_bench_real_robot.sheet import Note, PlannedTrial, Sheet, Undo, letters, now
 from vla_rl_bench_real_robot.sheet_file import SheetWriter
 
@@ -164,7 +165,7 @@ def screen(sheet: Sheet, planned: PlannedTrial | None, names: Mapping[str, str],
 
 
 def _rates(sheet: Sheet, task: str, names: Mapping[str, str]) -> Iterator[str]:
-    width = max(len(name) for name in names.values())
+    rows = []
     for model, name in names.items():
         outcomes = sheet.successes(task, model).values()
         successes, trials, rate = sum(outcomes), len(outcomes), ""
@@ -172,4 +173,5 @@ def _rates(sheet: Sheet, task: str, names: Mapping[str, str]) -> Iterator[str]:
             interval = wilson(successes, trials)
             rate = f"{successes}/{trials} {percent_text(successes, trials)}% "
             rate += interval_text(interval)
-        yield f"  {name:<{width}}  {trials:>4} of {sheet.plan.trials}  {rate}".rstrip()
+        rows.append((f"  {name}", f"{trials} of {sheet.plan.trials}", rate))
+    yield from text_lines(rows)

@@ -10,10 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from vla_rl_bench.analysis.statistics.comparison import Difference, Pair, StartCounts
-from vla_rl_bench.analysis.statistics.intervals import Interval
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Shows, Table
 from vla_rl_bench.analysis.tables.published import PublishedTable
-from vla_rl_bench.analysis.tables.reference_rows import beside
+from vla_rl_bench.analysis.tables.reference_rows import with_reference_rows
 from vla_rl_bench_real_robot.sheet import Sheet
 
 ENVIRONMENT = "real-robot"
@@ -46,7 +45,7 @@ def sheet_table(sheet: Sheet, shows: Shows = "rates", references: Sequence[Publi
         notes=tuple(_notes(sheet, shows)),
         shows=shows,
     )
-    return beside(table, ENVIRONMENT, references) if references else table
+    return with_reference_rows(table, ENVIRONMENT, references) if references else table
 
 
 def _key(task: str) -> str:
@@ -78,8 +77,7 @@ def _delta(sheet: Sheet, pair: tuple[str, str]) -> Delta:
         title,
         plan.models.index(pair[0]),
         plan.models.index(pair[1]),
-        tuple(_interval([column]) for column in pairs),
-        lambda columns: _interval([pairs[column] for column in columns]),
+        lambda columns: _difference([pairs[column] for column in columns]),
     )
 
 
@@ -97,9 +95,9 @@ def _counts(outcomes: Mapping[int, bool], group: int) -> StartCounts:
     return StartCounts((0,), tuple((group, number) for number in outcomes), successes, np.ones_like(successes))
 
 
-def _interval(pairs: Sequence[Pair | None]) -> Interval | None:
-    present = [pair for pair in pairs if pair is not None]
-    return Difference(tuple(present)).interval if present and len(present) == len(pairs) else None
+def _difference(pairs: Sequence[Pair | None]) -> Difference | None:
+    complete = [pair for pair in pairs if pair is not None]
+    return Difference(tuple(complete)) if len(complete) == len(pairs) else None
 
 
 def _notes(sheet: Sheet, shows: Shows) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tests.analysis.report.folders import STARTS, made_up_folder, solves
 from tests.analysis.report.reading import Page, loads, page_of
 from tests.analysis.statistics.made_up import made_up_suite, run_id
 from vla_rl_bench.analysis.report.runs import read_suites
-from vla_rl_bench.analysis.tables.cells import figures
+from vla_rl_bench.analysis.tables.cells import cell_texts
 from vla_rl_bench.analysis.tables.report import suite_tables
 from vla_rl_bench.cli.main import main
 
@@ -45,9 +45,9 @@ def test_page_has_the_numbers_of_the_table(folder: Path) -> None:
     html = page_of(folder)
     results = read_suites([str(folder)])[0]
     table = suite_tables(results.episodes, results.suite)[0]
-    assert Page(html).tables[0][1:] == [[line.title, *figures(table, line)] for line in table.lines]
+    assert Page(html).tables[0][1:] == [[line.title, *cell_texts(table, line)] for line in table.lines]
     mean = len(table.columns) - 1
-    assert re.findall(r"<dd><b>(.*?)</b>", html) == [figures(table, line, [mean])[0] for line in table.lines]
+    assert re.findall(r"<dd><b>(.*?)</b>", html) == [cell_texts(table, line, [mean])[0] for line in table.lines]
 
 
 def test_page_has_the_curves_of_the_plots(folder: Path) -> None:

@@ -13,7 +13,12 @@ from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, w
 from vla_rl_bench.analysis.match import match
 from vla_rl_bench.analysis.sides import Side
 from vla_rl_bench.analysis.statistics import comparison
-from vla_rl_bench.analysis.tables.ablation import AblationTable, ablation_tables, as_latex, as_markdown, write_ablation
+from vla_rl_bench.analysis.tables.ablation import ablation_tables, write_ablation
+from vla_rl_bench.analysis.tables.cells import cell_texts
+from vla_rl_bench.analysis.tables.latex import latex
+from vla_rl_bench.analysis.tables.markdown import markdown
+from vla_rl_bench.analysis.tables.model import Delta, Table
+from vla_rl_bench.analysis.tables.report import suite_tables
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.records.frame import episodes_frame, run_folders
 from vla_rl_bench.records.store import RunFolder
@@ -47,11 +52,17 @@ def write_all(folder: Path, suite: Suite, *, skip: str = "", **fields: str) -> P
     return folder
 
 
-def tables(folder: Path, suite: Suite) -> list[AblationTable]:
-    return ablation_tables(episodes_frame(run_folders(folder)), suite)
+def tables(folder: Path, suite: Suite) -> list[Table]:
+    return ablation_tables(suite_tables(episodes_frame(run_folders(folder)), suite))
 
 
-def test_the_interval_is_that_of_compare(tmp_path: Path) -> None:
+def differences(table: Table) -> dict[str, list[str]]:
+    """The texts of each difference, by the title of its variant."""
+    deltas = [line for line in table.lines if isinstance(line, Delta)]
+    return {table.rows[delta.minuend].title: cell_texts(table, delta) for delta in deltas}
+
+
+def test_ablation_intervals_are_those_of_compare(tmp_path: Path) -> None:
     suite = ablated_suite()
     (table,) = tables(write_all(tmp_path, suite), suite)
 
@@ -60,51 +71,59 @@ def test_the_interval_is_that_of_compare(tmp_path: Path) -> None:
         return Side(arm, arm, tuple((path, run) for path, run in runs if run["arm"] == arm))
 
     expected = comparison.compare(match(side("sft-rl"), side("sft-rl.off"), None, None, None).columns)
-    differences = {column: line.difference for column, line in table.differences if line.title == "clip_range=off"}
-    assert differences.keys() == {"object", "goal", "Average"}
-    for name, column in {**expected.columns, "Average": expected.mean}.items():
-        difference = differences[name]
-        assert difference is not None and difference.over_seeds is not None
-        assert (difference.value, difference.interval) == (column.value, column.interval)
+    delta = table.lines[-1]
+    assert isinstance(delta, Delta) and table.rows[delta.minuend].title == "SFT + RL, clip_range=off"
+    differences = {**expected.columns, "Avg": expected.mean}
+    assert {column.title for column in table.columns} == differences.keys()
+    for index, column in enumerate(table.columns):
+        value, difference = table.value(delta, index), differences[column.title]
+        assert value is not None and difference.over_seeds is not None
+        assert float(value.exact) == pytest.approx(difference.value)
+        assert value.interval == difference.interval
 
 
-def test_a_large_difference_is_significant(tmp_path: Path) -> None:
+def test_ablation_marks_significant_differences(tmp_path: Path) -> None:
     suite = ablated_suite()
     (table,) = tables(write_all(tmp_path, suite), suite)
-    words = {(column, line.title): line.texts[3] for column, line in table.differences}
-    assert {words[column, "clip_range=off"] for column in ("object", "goal", "Average")} == {"yes"}
-    assert "yes" not in {words[column, "temperature.value=1.0"] for column in ("object", "goal", "Average")}
-    assert table.notes[0].startswith("Significant, also for other seeds and starts: 3 (clip_range=off on object, −")
+    texts = differences(table)
+    assert all(text.endswith("]*") for text in texts["SFT + RL, clip_range=off"])
+    assert not any(text.endswith("]*") for text in texts["SFT + RL, temperature.value=1.0"])
+    begin = "Significant, also for other seeds and starts: 3 (SFT + RL, clip_range=off on object, −"
+    assert table.notes[0].startswith(begin)
     assert table.notes[0].endswith(") of 6 differences.")
-    assert "6 differences are compared; if none of them were real, about 0.3 of the intervals" in " ".join(table.notes)
+    notes = " ".join(table.notes)
+    assert "6 differences are compared; if no recipes differed, about 0.3 of their intervals" in notes
+    cells = [text for row in texts.values() for text in row]
+    for mark in ("*", "(*)", "°"):
+        has_meaning = any(note.startswith(f"{mark} significant") for note in table.notes)
+        assert has_meaning == any(text.endswith(f"]{mark}") for text in cells)
 
 
-def test_variants_stand_under_their_full_recipe_by_what_differs(tmp_path: Path) -> None:
+def test_ablation_has_each_difference_under_its_variant(tmp_path: Path) -> None:
     suite = ablated_suite(columns=["goal"])
     (table,) = tables(write_all(tmp_path, suite), suite)
-    ((column, lines),) = table.sections
-    assert column == "goal"
-    assert [line.title for line in lines] == ["SFT", "SFT + RL", "temperature.value=1.0", "clip_range=off"]
-    assert [line.verdict is not None for line in lines] == [False, False, True, True]
+    assert [line.title for line in table.lines] == [
+        *("SFT", "SFT + RL"),
+        *("SFT + RL, temperature.value=1.0", "Δ to SFT + RL"),
+        *("SFT + RL, clip_range=off", "Δ to SFT + RL"),
+    ]
+    assert table.comparisons == 2  # the mean of one column is no further comparison
 
 
-def test_one_seed_says_nothing_of_other_seeds(tmp_path: Path) -> None:
+def test_ablation_with_one_seed_judges_policies_only(tmp_path: Path) -> None:
     suite = ablated_suite(seeds=[0])
     (table,) = tables(write_all(tmp_path, suite), suite)
-    assert {line.texts[3] for _, line in table.differences} <= {"these policies", "no"}
+    assert {text[-1] for texts in differences(table).values() for text in texts} == {"°", "]"}
     assert "One seed says nothing about other seeds." in " ".join(table.notes)
 
 
-def test_a_missing_run_leaves_gaps_and_no_average(tmp_path: Path) -> None:
+def test_ablation_with_a_missing_run_has_empty_cells(tmp_path: Path) -> None:
     suite = ablated_suite()
     folder = write_all(tmp_path, suite, skip=run_id("sft-rl.cold", "goal", 2))
     (table,) = tables(folder, suite)
-    empty = {(column, line.title) for column, lines in table.sections for line in lines if line.rate is None}
-    assert empty == {("goal", "temperature.value=1.0"), ("Average", "temperature.value=1.0")}
-    assert len(table.differences) == 4
+    assert [text == "–" for text in differences(table)["SFT + RL, temperature.value=1.0"]] == [False, True, True]
+    assert table.comparisons == 4
     assert "4 differences are compared" in " ".join(table.notes)
-    row = next(line for line in as_markdown(table).splitlines() if "temperature" in line and "–" in line)
-    assert row.count("–") == 4
 
 
 def test_further_evaluations_count_as_comparisons(tmp_path: Path) -> None:
@@ -116,11 +135,12 @@ def test_further_evaluations_count_as_comparisons(tmp_path: Path) -> None:
     first, second = tables(tmp_path, suite)
     assert (first.title, second.title) == ("Made up", "Made up (T=1)")
     assert len({first.label, second.label}) == 2
-    assert len(first.differences) == len(second.differences) == 2
+    assert first.comparisons == second.comparisons == 4
+    assert all("of 2 differences." in table.notes[0] for table in (first, second))
     assert all("4 differences are compared" in " ".join(table.notes) for table in (first, second))
 
 
-def test_the_same_results_give_the_same_files_and_no_interval_but_that_one(tmp_path: Path) -> None:
+def test_write_ablation_writes_the_same_bytes_for_the_same_results(tmp_path: Path) -> None:
     suite = ablated_suite()
     folder = write_all(tmp_path, suite)
     first = [path.read_bytes() for path in write_ablation(folder, suite)[:2]]
@@ -130,16 +150,12 @@ def test_the_same_results_give_the_same_files_and_no_interval_but_that_one(tmp_p
     text = paths[0].read_text()
     assert [line.strip("*") for line in text.splitlines() if line.startswith("**")] == [
         "Made up", "Made up: counts and intervals", "Made up: over seeds"]  # fmt: skip
-    assert "Δ to" not in text
 
 
-def test_the_latex_says_what_the_markdown_says(tmp_path: Path) -> None:
-    suite = ablated_suite()
+def test_ablation_latex_has_the_marks(tmp_path: Path) -> None:
+    suite = ablated_suite(seeds=[0])
     (table,) = tables(write_all(tmp_path, suite), suite)
-    for _, line in table.differences:
-        assert all(text in as_markdown(table) for text in line.texts)
-        assert line.texts[0] in as_latex(table)
-    assert r"\quad clip\_range=off & " in as_latex(table)
+    assert "]°" in markdown(table) and r"]$^\circ$" in latex(table)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="apt install texlive-latex-base texlive-latex-recommended")

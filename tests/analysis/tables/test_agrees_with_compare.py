@@ -12,7 +12,7 @@ from tests.analysis.statistics.made_up import Outcome, episodes, made_up_suite, 
 from vla_rl_bench.analysis.statistics.comparison import common_start_counts, compare
 from vla_rl_bench.analysis.statistics.intervals import Interval, newcombe
 from vla_rl_bench.analysis.tables.build import build_table
-from vla_rl_bench.analysis.tables.cells import figures, in_detail
+from vla_rl_bench.analysis.tables.cells import cell_texts, with_detail_tables
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.records.frame import episodes_frame, run_folders
@@ -97,9 +97,9 @@ def test_the_quickstart_as_it_was_run(tmp_path: Path, seeds: list[int]) -> None:
     table = written(tmp_path, suite, outcome, tasks=4, starts=50)
     agree(table, tmp_path, suite)
     if len(seeds) > 1:
-        counts, over_seeds = in_detail(table)[1:]
-        assert figures(counts, counts.lines[-1])[-1] == "+58.6 [+51.1, +66.1]"
-        assert figures(over_seeds, over_seeds.lines[-1])[-1] == "+58.6 ± 4.7 [+51.1, +66.1]"
+        counts, over_seeds = with_detail_tables(table)[1:]
+        assert cell_texts(counts, counts.lines[-1])[-1] == "+58.6 [+51.1, +66.1]"
+        assert cell_texts(over_seeds, over_seeds.lines[-1])[-1] == "+58.6 ± 4.7 [+51.1, +66.1]"
 
 
 def test_sides_on_other_starts_are_independent(tmp_path: Path) -> None:

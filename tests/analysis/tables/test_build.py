@@ -8,7 +8,7 @@ import pytest
 from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, run_ids, write_run, write_suite
 from vla_rl_bench.analysis.statistics.intervals import clustered
 from vla_rl_bench.analysis.tables.build import Selection, build_table, by_start, select, selections
-from vla_rl_bench.analysis.tables.cells import MISSING, figures
+from vla_rl_bench.analysis.tables.cells import MISSING, cell_texts
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.errors import UserError
@@ -29,7 +29,7 @@ def built(folder: Path, suite: Suite, selection: Selection | None = None) -> Tab
 
 
 def shown(table: Table) -> dict[str, list[str]]:
-    return {line.title: figures(table, line) for line in table.lines}
+    return {line.title: cell_texts(table, line) for line in table.lines}
 
 
 def test_cells_pool_seeds_tasks_and_starts(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_ablation_shows_each_arms_difference_to_the_full_recipe_with_its_inte
     table = built(write_suite(tmp_path, suite, outcome), suite)
     titles = [line.title for line in table.lines]
     assert titles == ["SFT", "SFT + RL", "without clip-range", "Δ to SFT + RL", "temperature 1.6", "Δ to SFT + RL"]
-    first, second = (figures(table, line)[0] for line in table.lines if isinstance(line, Delta))
+    first, second = (cell_texts(table, line)[0] for line in table.lines if isinstance(line, Delta))
     assert first.startswith("−50.0 [−")
     assert second.startswith("+50.0 [")
 

@@ -106,7 +106,7 @@ def test_show_changes_the_cells_in_place_and_says_what_they_hold(out: Path) -> N
     text = typed("made-up", "--out", out, "--show", "interval")
     assert " 50.0 [" in text
     assert "Protocol: made-up-1." in text
-    assert "In brackets 95% intervals in %" in text
+    assert "In brackets: 95% intervals in %" in text
     assert "6/12 [" in typed("made-up", "--out", out, "--show", "counts")
     assert "±" in typed("made-up", "--out", out, "--show", "seeds")
     assert typed("made-up", "--out", out, "--show", "rates") == typed("made-up", "--out", out)
@@ -135,7 +135,7 @@ def test_others_published_numbers_are_printed_by_name() -> None:
 
 
 def test_reference_rows_need_a_suite_of_their_environment(out: Path) -> None:
-    assert "they cannot stand beside rows of `tabletop`" in refused("made-up", "--out", out, "--reference", "2")
+    assert "a table of `tabletop` cannot show them" in refused("made-up", "--out", out, "--reference", "2")
     assert "name the suite too" in refused("--paper", "2", "--reference", "2")
 
 
@@ -144,7 +144,7 @@ def test_runs_cut_short_leave_a_gap_and_a_note(out: Path) -> None:
     record.write_text(json.dumps(json.loads(record.read_text()) | {"limited": True}))
     text = typed("made-up", "--out", out)
     assert "| SFT      |   50.0 |     – |     – |" in text
-    assert "1 run was cut short with --limit, and left out." in text
+    assert "1 run was shortened with --limit, and not counted." in text
 
 
 def test_starts_that_were_trained_on_are_named(out: Path) -> None:
@@ -152,7 +152,7 @@ def test_starts_that_were_trained_on_are_named(out: Path) -> None:
     record = json.loads(path.read_text())
     record["evaluation"]["starts"] = "training"
     path.write_text(json.dumps(record))
-    assert "Measured on training starts, which policies may have been trained on" in typed("made-up", "--out", out)
+    assert "Measured on training starts, not on held-out ones" in typed("made-up", "--out", out)
 
 
 def test_csv_is_what_pandas_reads_without_options_and_notes_have_a_file_of_their_own(out: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_rl_bench.analysis.statistics.intervals import clustered, wilson
-from vla_rl_bench.analysis.tables.cells import MISSING, figures, in_detail
+from vla_rl_bench.analysis.tables.cells import MISSING, cell_texts, with_detail_tables
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Published, Row, Section, Table
 
 PERCENT = st.integers(0, 1000).map(lambda tenths: Fraction(tenths, 1000))
@@ -19,7 +19,7 @@ def table(*rows: tuple[Cell, ...], delta: tuple[int, int] | None = None) -> Tabl
     columns = (*(Column(f"c{index}") for index in range(width)), Column("Avg", mean_of=tuple(range(width))))
     lines: list[Row | Delta] = [Row(f"r{index}", cells) for index, cells in enumerate(rows)]
     if delta:
-        lines.append(Delta("Δ", *delta, (None,) * width))
+        lines.append(Delta("Δ", *delta))
     return Table("title", columns, (Section(tuple(lines)),), "tab:x")
 
 
@@ -48,18 +48,18 @@ def test_the_difference_of_the_averages_is_the_average_of_the_differences(
 def test_a_difference_is_rounded_once_from_exact_values() -> None:
     """99.05 - 91.0 is 8.05, so +8.1, as the paper prints; rounded sides would agree, exact floats would not."""
     whole = table(published(Fraction("0.9905")), published(Fraction("0.91")), delta=(0, 1))
-    assert figures(whole, whole.lines[-1]) == ["+8.1", "+8.1"]
+    assert cell_texts(whole, whole.lines[-1]) == ["+8.1", "+8.1"]
 
 
 def test_a_mean_with_a_missing_cell_is_missing_and_so_is_its_difference() -> None:
     whole = table((measured(1, 2), None), (measured(2, 2), measured(1, 2)), delta=(1, 0))
-    assert figures(whole, whole.rows[0]) == ["50.0", MISSING, MISSING]
-    assert figures(whole, whole.lines[-1]) == ["+50.0", MISSING, MISSING]
+    assert cell_texts(whole, whole.rows[0]) == ["50.0", MISSING, MISSING]
+    assert cell_texts(whole, whole.lines[-1]) == ["+50.0", MISSING, MISSING]
 
 
 def test_a_smaller_rate_gives_a_true_minus_and_no_change_gives_no_sign() -> None:
     whole = table((measured(1, 4), measured(1, 2)), (measured(3, 4), measured(1, 2)), delta=(0, 1))
-    assert figures(whole, whole.lines[-1]) == ["−50.0", "0.0", "−25.0"]
+    assert cell_texts(whole, whole.lines[-1]) == ["−50.0", "0.0", "−25.0"]
 
 
 def test_an_average_of_like_rates_is_surer_than_each_by_the_root_of_their_number() -> None:
@@ -84,22 +84,22 @@ def test_seeds_are_paired_in_a_difference() -> None:
     low, high = Fraction(2, 10), Fraction(6, 10)
     shift = Fraction(1, 10)
     whole = table((measured(5, 10, low + shift, high + shift),), (measured(4, 10, low, high),), delta=(0, 1))
-    seeds = in_detail(whole)[2]
-    assert figures(seeds, seeds.lines[-1])[0] == "+10.0 ± 0.0 [+10.0, +10.0]"
-    assert figures(seeds, seeds.rows[1])[0] == "40.0 ± 28.3 [0.0, 100.0]"
+    seeds = with_detail_tables(whole)[2]
+    assert cell_texts(seeds, seeds.lines[-1])[0] == "+10.0 ± 0.0 [+10.0, +10.0]"
+    assert cell_texts(seeds, seeds.rows[1])[0] == "40.0 ± 28.3 [0.0, 100.0]"
 
 
 def test_detail_is_counts_and_with_several_seeds_seeds() -> None:
-    assert [part.shows for part in in_detail(table(published(Fraction(1, 2))))] == ["rates"]
-    assert [part.shows for part in in_detail(table((measured(1, 2),)))] == ["rates", "counts"]
+    assert [part.shows for part in with_detail_tables(table(published(Fraction(1, 2))))] == ["rates"]
+    assert [part.shows for part in with_detail_tables(table((measured(1, 2),)))] == ["rates", "counts"]
     several = table((measured(1, 2, Fraction(0), Fraction(1)),))
-    assert [part.shows for part in in_detail(several)] == ["rates", "counts", "seeds"]
-    assert len({part.label for part in in_detail(several)}) == 3
+    assert [part.shows for part in with_detail_tables(several)] == ["rates", "counts", "seeds"]
+    assert len({part.label for part in with_detail_tables(several)}) == 3
 
 
 def test_counts_show_successes_episodes_and_interval() -> None:
-    counts = in_detail(table((measured(81, 263),)))[1]
-    assert figures(counts, counts.rows[0])[0] == "81/263 [25.5, 36.6]"
+    counts = with_detail_tables(table((measured(81, 263),)))[1]
+    assert cell_texts(counts, counts.rows[0])[0] == "81/263 [25.5, 36.6]"
 
 
 def test_a_line_must_have_a_cell_a_column() -> None:

@@ -8,10 +8,9 @@ from fractions import Fraction
 import pytest
 
 from vla_rl_bench.analysis.statistics.intervals import round_half_up
-from vla_rl_bench.analysis.tables.cells import figures
+from vla_rl_bench.analysis.tables.cells import cell_texts
 from vla_rl_bench.analysis.tables.model import Published
-from vla_rl_bench.analysis.tables.published import load_published
-from vla_rl_bench.analysis.tables.reference import paper_table, reference_folder
+from vla_rl_bench.analysis.tables.published import load_published, paper_table, reference_folder
 from vla_rl_bench.errors import UserError
 
 NUMBERS = (2, 3, 4, 5, 6, 7)
@@ -51,7 +50,7 @@ def test_the_contradictions_that_are_arithmetic_are_right() -> None:
     assert [isinstance(cell, Published) and 100 * cell.rate in whole for cell in rates].count(False) == 18
     assert "18 (28.1, for one)" in " ".join(paper_table(4).notes)
     six = paper_table(6)
-    assert figures(six, six.rows[1])[-1] == "17.5"
+    assert cell_texts(six, six.rows[1])[-1] == "17.5"
     assert round_half_up(Fraction((32 + 2 + 0 + 30) * 100, 400)) != Fraction(175, 10)
 
 
@@ -65,5 +64,5 @@ def test_published_cells_know_no_counts_and_no_interval() -> None:
 
 
 def test_a_table_that_was_not_typed_in_is_refused_with_those_that_were() -> None:
-    with pytest.raises(UserError, match=r"--paper 9: not typed in. Known: 2, 3, 4, 5, 6, 7\."):
+    with pytest.raises(UserError, match=r"--paper 9: no such table. Choose from 2, 3, 4, 5, 6, 7\."):
         paper_table(9)

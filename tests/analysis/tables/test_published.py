@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vla_rl_bench.analysis.tables.cells import figures
+from vla_rl_bench.analysis.tables.cells import cell_texts
 from vla_rl_bench.analysis.tables.markdown import markdown
-from vla_rl_bench.analysis.tables.published import load_published, published_table
-from vla_rl_bench.analysis.tables.reference import find_published, reference_folder
+from vla_rl_bench.analysis.tables.published import find_published, load_published, published_table, reference_folder
 from vla_rl_bench.errors import UserError
 
 FILES = sorted(path.stem for path in reference_folder("published").glob("*.yaml"))
@@ -43,7 +42,7 @@ def test_every_row_names_a_source_and_every_table_says_what_protocols_are_known(
 
 def test_derived_averages_are_those_that_the_sources_print() -> None:
     table = published_table(find_published("libero"))
-    shown = {row.title: figures(table, row)[-1] for row in table.rows}
+    shown = {row.title: cell_texts(table, row)[-1] for row in table.rows}
     for title, average in (
         ("LaST-R1, v1", "99.8"),
         ("SRPO", "99.2"),
@@ -53,7 +52,7 @@ def test_derived_averages_are_those_that_the_sources_print() -> None:
     ):
         assert shown[title] == average
     robotwin = published_table(find_published("robotwin2"))
-    assert [figures(robotwin, row)[-1] for row in robotwin.rows] == ["28.8", "86.2", "–", "–"]
+    assert [cell_texts(robotwin, row)[-1] for row in robotwin.rows] == ["28.8", "86.2", "–", "–"]
 
 
 def test_rlinfs_own_average_is_over_130_tasks_as_its_note_says() -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, write_run
 from vla_rl_bench.analysis.tables.build import build_table
-from vla_rl_bench.analysis.tables.cells import MISSING, figures
+from vla_rl_bench.analysis.tables.cells import MISSING, cell_texts
 from vla_rl_bench.analysis.tables.latex import latex
+from vla_rl_bench.analysis.tables.layout import lines
 from vla_rl_bench.analysis.tables.model import Delta, Row, Table
-from vla_rl_bench.analysis.tables.ranking import marks
-from vla_rl_bench.analysis.tables.reference import find_published
-from vla_rl_bench.analysis.tables.reference_rows import beside
+from vla_rl_bench.analysis.tables.published import find_published
+from vla_rl_bench.analysis.tables.reference_rows import with_reference_rows
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.records.frame import episodes_frame, run_folders
@@ -41,11 +42,11 @@ def measured(folder: Path, suite: Suite, unlike: str = "") -> Table:
 
 def together(folder: Path, environment: str, columns: list[str], *names: str, unlike: str = "") -> Table:
     table = measured(folder, suite_of(environment, columns), unlike)
-    return beside(table, environment, [find_published(name) for name in names])
+    return with_reference_rows(table, environment, [find_published(name) for name in names])
 
 
 def row(table: Table, title: str) -> list[str]:
-    return next(figures(table, line) for line in table.lines if line.title == title)
+    return next(cell_texts(table, line) for line in table.lines if line.title == title)
 
 
 def test_columns_follow_the_publication_on_both_sides(tmp_path: Path) -> None:
@@ -66,19 +67,18 @@ def test_published_rows_stand_in_a_labelled_block_without_differences(tmp_path: 
     assert all(isinstance(line, Row) for section in table.sections[1:] for line in section.lines)
 
 
-def test_no_mark_ranks_ours_against_published_rows(tmp_path: Path) -> None:
-    """Our SFT + RL is best of our two, with or without the published 99.4 or 100.0 beside it."""
+def test_ranked_table_with_reference_rows_ranks_only_our_rows(tmp_path: Path) -> None:
+    """Our SFT + RL is the best of our two rows, although published rows have 99.4 and 100.0."""
     table = together(tmp_path, "libero", LIBERO, "paper-2", "libero")
-    ranked = Table(**{**vars(table), "ranked": True})
-    ours, *references = ranked.sections
-    assert [marks(ranked, line)[0] for line in ours.lines] == ["", "bold", "bold"]
-    assert {mark for section in references for line in section.lines for mark in marks(ranked, line)} == {""}
+    rows = [line for line in lines(replace(table, ranked=True)) if line.kind in ("row", "delta")]
+    assert [line.entries[1].bold for line in rows if not line.reference] == [False, True, False]
+    assert not any(entry.bold for line in rows if line.reference for entry in line.entries)
 
 
 def test_a_difference_to_a_published_row_cannot_be_made(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "paper-2")
     ours, reference = table.sections
-    across = Delta("Δ", 1, len(table.rows) - 1, (None,) * 4)
+    across = Delta("Δ", 1, len(table.rows) - 1)
     with pytest.raises(ValueError, match="published reference rows take part in no difference"):
         Table(table.title, table.columns, (type(ours)((*ours.lines, across), ours.title), reference), table.label)
 
@@ -102,7 +102,7 @@ def test_an_average_of_some_columns_says_so_and_is_of_the_same_columns_on_both_s
 def test_an_average_that_the_source_states_is_shown_and_marked_where_all_its_columns_are(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "libero")
     assert row(table, "LaST-R1, v3 † (RL)") == [*[MISSING] * 4, "99.9"]
-    assert "† The average is the one that the source prints" in " ".join(table.notes)
+    assert "† The average is printed by the source" in " ".join(table.notes)
 
 
 def test_sections_of_the_publication_are_named_in_the_rows(tmp_path: Path) -> None:
@@ -114,50 +114,48 @@ def test_sections_of_the_publication_are_named_in_the_rows(tmp_path: Path) -> No
 def test_a_column_that_is_not_comparable_is_marked_with_its_footnote(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "paper-2", unlike="libero_10")
     assert [column.title for column in table.columns][3:] == ["Long ‡", "Avg"]
-    assert "‡ Not comparable with published results (libero_10)" in " ".join(table.notes)
+    assert "‡ Not comparable with the published rows: libero_10." in table.notes
     assert r"Long $\ddagger$" in latex(table)
 
 
 def test_a_column_of_which_only_some_tasks_were_measured_is_marked_too(tmp_path: Path) -> None:
     """Two of libero_object's ten tasks are not what the published figures are of."""
     table = measured(tmp_path, suite_of("libero", LIBERO))
-    both = beside(table, "libero", [find_published("2")], tasks={"libero_object": (3, 6), "libero_90": (0,)})
+    both = with_reference_rows(
+        table, "libero", [find_published("2")], tasks={"libero_object": (3, 6), "libero_90": (0,)}
+    )
     assert [column.title for column in both.columns] == ["Spatial", "Object ‡", "Goal", "Long", "Avg"]
     note = next(note for note in both.notes if note.startswith("‡"))
-    assert note.endswith("where published figures are over all: libero_object 3, 6.")
+    assert note.endswith("published rates are over all tasks: libero_object 3, 6.")
 
 
 def test_a_missing_run_is_an_empty_cell_beside_published_figures(tmp_path: Path) -> None:
     suite = suite_of("libero", LIBERO)
     measured(tmp_path, suite)
     shutil.rmtree(tmp_path / "runs" / run_id("sft", "libero_goal", 0))
-    table = beside(build_table(episodes_frame(run_folders(tmp_path)), suite), "libero", [find_published("paper-2")])
+    table = with_reference_rows(
+        build_table(episodes_frame(run_folders(tmp_path)), suite), "libero", [find_published("paper-2")]
+    )
     assert row(table, "SFT") == ["50.0", "50.0", MISSING, "0.0", MISSING]
     assert row(table, "Δ")[2] == row(table, "Δ")[4] == MISSING
     assert row(table, "Octo") == ["78.9", "85.7", "84.6", "51.1", "75.1"]
 
 
-def test_horizon_groups_are_stacked_and_tasks_that_were_not_published_follow(tmp_path: Path) -> None:
+def test_with_reference_rows_keeps_groups_and_puts_unpublished_tasks_last(tmp_path: Path) -> None:
     table = together(tmp_path, "robotwin2", ["click_bell", "move_can_pot", "lift_pot"], "paper-4")
-    assert table.stacked
     assert [(column.title, column.group.split(" ")[0]) for column in table.columns] == [
         ("Lift Pot", "Short"),
         ("Move Can Pot", "Medium"),
-        ("click_bell", "Further"),
+        ("click_bell", ""),
         ("Overall Avg of these 2", ""),
     ]
     assert row(table, "RDT") == ["45.0", "33.0", MISSING, "39.0"]
-    tex = latex(table)
-    assert "(published)" in tex
-    assert tex.index("Further tasks") > tex.rindex("Published: SimpleVLA-RL, table 4")  # it has nothing there
 
 
 def test_other_environments_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"table 4: .*numbers of `robotwin2`; they cannot stand beside rows of `libero`"
-    ):
+    with pytest.raises(UserError, match=r"table 4: .*has numbers of `robotwin2`; a table of `libero` cannot show them"):
         together(tmp_path, "libero", LIBERO, "paper-4")
-    with pytest.raises(UserError, match="numbers of no environment that suites can name"):
+    with pytest.raises(UserError, match="numbers of an environment that suites cannot name"):
         together(tmp_path / "others", "libero", LIBERO, "others")
-    with pytest.raises(UserError, match=r"none of its columns \(libero_spatial, .*\) is in this table \(libero_90\)"):
+    with pytest.raises(UserError, match=r"this table \(libero_90\) has none of its columns \(libero_spatial, .*\)"):
         together(tmp_path / "90", "libero", ["libero_90"], "paper-2")

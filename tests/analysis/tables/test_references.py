@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.analysis.statistics.made_up import made_up_suite, run_ids, write_suite
-from vla_rl_bench.analysis.tables.references import refuse_references
+from vla_rl_bench.analysis.tables.reference_rows import check_reference_tables
 from vla_rl_bench.analysis.tables.report import write_report
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.cli.main import main
@@ -94,12 +94,12 @@ def test_naming_references_changes_no_run() -> None:
     ("names", "said"),
     [
         (("paper-12",), "table.references: `paper-12`: no published numbers of that name. Did you mean `paper-2`?"),
-        (("libero", "paper-4"), "numbers of `robotwin2`; they cannot stand beside rows of `libero`"),
+        (("libero", "paper-4"), "has numbers of `robotwin2`; a table of `libero` cannot show them"),
     ],
 )
 def test_what_cannot_stand_there_is_refused_before_anything_runs(names: tuple[str, ...], said: str) -> None:
     with pytest.raises(UserError) as error:
-        refuse_references(suite_of("libero", ["libero_10"], *names))
+        check_reference_tables(suite_of("libero", ["libero_10"], *names))
     assert said in str(error.value)
 
 
@@ -108,4 +108,4 @@ def test_run_and_validate_refuse_it(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_text((ROOT / "suites" / "smoke.yaml").read_text().replace("table: {", "table: {references: [paper-2], "))
     for command in (("run", str(path), "--out", str(tmp_path), "--dry-run"), ("validate", str(path))):
         assert main(command) == 2
-        assert "they cannot stand beside rows of `tabletop`" in capsys.readouterr().err
+        assert "a table of `tabletop` cannot show them" in capsys.readouterr().err

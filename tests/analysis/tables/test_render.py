@@ -12,15 +12,19 @@ import pytest
 
 from tests.analysis.statistics.made_up import made_up_suite, run_id, write_suite
 from vla_rl_bench.analysis.tables.build import build_table
-from vla_rl_bench.analysis.tables.cells import in_detail, shown_as
+from vla_rl_bench.analysis.tables.cells import with_cells, with_detail_tables
 from vla_rl_bench.analysis.tables.csv_format import comma_separated
 from vla_rl_bench.analysis.tables.html import html
-from vla_rl_bench.analysis.tables.latex import latex
-from vla_rl_bench.analysis.tables.latex_text import latex_text
+from vla_rl_bench.analysis.tables.latex import latex, latex_text
 from vla_rl_bench.analysis.tables.markdown import markdown
 from vla_rl_bench.analysis.tables.model import Column, Published, Row, Section, Table
-from vla_rl_bench.analysis.tables.published import PublishedTable, load_published, published_table
-from vla_rl_bench.analysis.tables.reference import paper_table, reference_folder
+from vla_rl_bench.analysis.tables.published import (
+    PublishedTable,
+    load_published,
+    paper_table,
+    published_table,
+    reference_folder,
+)
 from vla_rl_bench.records.frame import episodes_frame, run_folders
 
 DOCUMENT = r"""\documentclass{article}
@@ -69,7 +73,7 @@ def test_several_groups_of_columns_are_stacked_in_markdown_and_ruled_in_latex() 
     table = published(["r"], (Column("a", "one"), Column("b", "one"), Column("c", "two"), Column("all", "", (0, 1, 2))))
     assert [
         line.split("|")[1].strip() for line in markdown(table).splitlines() if "---" not in line and "|" in line
-    ] == [*("Model (one)", "r", "Model (two)", "r", "Model", "r")]
+    ] == [*("Model", "r", "Model", "r", "Model", "r")]
     text = latex(table)
     assert r" & \multicolumn{2}{c}{one} & \multicolumn{1}{c}{two} & \multicolumn{1}{c}{} \\" in text
     assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in text
@@ -79,7 +83,7 @@ def every_kind_of_table(folder: Path) -> list[Table]:
     """The paper's, and one of our own with counts and seeds."""
     suite = made_up_suite(title="Ours: 100% of a_b & #c")
     frame = episodes_frame(run_folders(write_suite(folder, suite, lambda *where: where[4] == 10)))
-    own = [*in_detail(build_table(frame, suite)), shown_as(build_table(frame, suite), "interval")]
+    own = [*with_detail_tables(build_table(frame, suite)), with_cells(build_table(frame, suite), "interval")]
     return [*(paper_table(number) for number in range(2, 8)), *own, *(published_table(one) for one in others())]
 
 
@@ -136,7 +140,7 @@ def test_a_sheet_spells_out_counts_and_intervals_and_leaves_the_missing_empty(tm
     suite = made_up_suite()
     folder = write_suite(tmp_path, suite, lambda *where: where[4] == 10)
     shutil.rmtree(folder / "runs" / run_id("sft", "goal", 1))
-    table = shown_as(build_table(episodes_frame(run_folders(folder)), suite), "counts")
+    table = with_cells(build_table(episodes_frame(run_folders(folder)), suite), "counts")
     first = next(csv.DictReader(io.StringIO(comma_separated(table))))
     assert [first[f"object{name}"] for name in ("", " successes", " episodes")] == ["50.0", "6", "12"]
     assert float(first["object low"]) < 50 < float(first["object high"])

@@ -11,7 +11,7 @@ from vla_rl_bench.analysis.statistics.comparison import common_start_counts, com
 from vla_rl_bench.analysis.statistics.intervals import interval_text
 from vla_rl_bench.analysis.statistics.verdict import Verdict, verdict
 from vla_rl_bench.analysis.tables.build import final_episodes, select, starts_per_task
-from vla_rl_bench.analysis.tables.cells import MINUS, figures
+from vla_rl_bench.analysis.tables.cells import MINUS, cell_texts
 from vla_rl_bench.analysis.tables.model import Delta, Row, Table
 
 _VERDICTS = {
@@ -69,7 +69,7 @@ def _key_number(results: SuiteResults, table: Table, line: Row | Delta, column: 
     value = table.value(line, column)
     if value is None:
         return number
-    text = figures(replace(table, shows="rates", delta_intervals=False), line, [column])[0]
+    text = cell_texts(replace(table, shows="rates", delta_intervals=False), line, [column])[0]
     interval = interval_text(value.interval, signed=number.is_difference) if value.interval else ""
     columns = [table.columns[index].title for index in table.columns[column].mean_of or (column,)]
     words = _verdict(results, line, columns) if isinstance(line, Delta) else ""

@@ -16,7 +16,7 @@ from vla_rl_bench.analysis.report.key_numbers import key_numbers, scope_text, su
 from vla_rl_bench.analysis.report.provenance import resolved_suite, run_records, shared_facts
 from vla_rl_bench.analysis.report.runs import SuiteResults, read_suites
 from vla_rl_bench.analysis.report.start_maps import start_maps
-from vla_rl_bench.analysis.tables.cells import in_detail
+from vla_rl_bench.analysis.tables.cells import with_detail_tables
 from vla_rl_bench.analysis.tables.html import html
 from vla_rl_bench.analysis.tables.model import Table
 from vla_rl_bench.analysis.tables.report import suite_tables
@@ -96,7 +96,7 @@ def _view(
     """Collect a suite's part of the page.  prefix: of its anchors."""
     suite, maps = results.suite, start_maps(results)
     main, *others = suite_tables(results.episodes, suite, limited_runs(results.folder, suite))
-    own, *details = in_detail(main)
+    own, *details = with_detail_tables(main)
     panels = learning_curves(results.episodes, results.metrics, suite)
     curves = [
         (panel, panel_svg(panel, f"{prefix}-{panel.title}") if panel.lines else "", "; ".join(column.notes))
@@ -127,7 +127,7 @@ def _view(
         "sections": {anchor: title for anchor, (title, content) in sections.items() if content},
         "table": _table_html(own, prefix),
         "details": [_table_html(table, prefix) for table in details],
-        "others": [_table_html(part, prefix) for table in others for part in in_detail(table)],
+        "others": [_table_html(part, prefix) for table in others for part in with_detail_tables(table)],
         "curves": curves,
         "legend": {
             line.label: line.color

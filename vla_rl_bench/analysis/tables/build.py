@@ -1,4 +1,4 @@
-"""Evaluated episodes and a suite -> the suite's table."""
+"""The table of a suite, from its evaluated episodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.statistics.comparison import Difference, Pair, start_counts
-from vla_rl_bench.analysis.statistics.intervals import Cluster, Interval
+from vla_rl_bench.analysis.statistics.intervals import Cluster
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Table
 from vla_rl_bench.config.schema import MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.errors import UserError, did_you_mean
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Place = tuple[str, str, int]
-"""Arm, column, seed: what one run fills."""
+"""Arm, column and seed of a run."""
 
 Starts = Mapping[tuple[int, int], Cluster]
-"""(task, start index) -> what its episodes gave, over all seeds and rollouts."""
+"""Successes and episodes by (task, start index), over all seeds and rollouts."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which final evaluation fills the table."""
+    """The final evaluation that a table shows."""
 
     evaluation: str
     sampling: str
@@ -35,26 +35,27 @@ class Selection:
 
 def selections(suite: Suite) -> list[Selection]:
     """Every evaluation that the suite asks for, the table's own first."""
-    found = [Selection("main", suite.evaluation.table)]
-    named = [(MAIN, suite.evaluation), *([(UNSEEN, suite.evaluation)] if suite.unseen else [])]
-    for name, evaluation in [*named, *((extra.name, extra) for extra in suite.extra_evaluations)]:
-        found += [Selection(name, sampling_name(sampling)) for sampling in evaluation.sampling]
-    return list(dict.fromkeys(found))
+    chosen = [Selection(MAIN, suite.evaluation.table)]
+    evaluations = [(MAIN, suite.evaluation), *([(UNSEEN, suite.evaluation)] if suite.unseen else [])]
+    for name, evaluation in [*evaluations, *((extra.name, extra) for extra in suite.extra_evaluations)]:
+        chosen += [Selection(name, sampling_name(sampling)) for sampling in evaluation.sampling]
+    return list(dict.fromkeys(chosen))
 
 
 def select(suite: Suite, evaluation: str | None = None, sampling: str | None = None) -> Selection:
     """The selection that a user names; by default the suite's own."""
-    known = selections(suite)
-    name = evaluation or "main"
-    of_name = [selection.sampling for selection in known if selection.evaluation == name]
-    if not of_name:
-        names = {selection.evaluation for selection in known}
+    name = evaluation or MAIN
+    samplings = [selection.sampling for selection in selections(suite) if selection.evaluation == name]
+    if not samplings:
+        names = {selection.evaluation for selection in selections(suite)}
         raise UserError(f"{suite.name}: no evaluation `{name}`.{did_you_mean(name, names)}")
     extras = {extra.name: extra.table for extra in suite.extra_evaluations}
-    chosen = sampling or extras.get(name, suite.evaluation.table)
-    if chosen not in of_name:
-        raise UserError(f"{suite.name}: evaluation `{name}` has no sampling `{chosen}`.{did_you_mean(chosen, of_name)}")
-    return Selection(name, chosen)
+    sampling = sampling or extras.get(name, suite.evaluation.table)
+    if sampling not in samplings:
+        raise UserError(
+            f"{suite.name}: evaluation `{name}` has no sampling `{sampling}`.{did_you_mean(sampling, samplings)}"
+        )
+    return Selection(name, sampling)
 
 
 def build_table(
@@ -62,23 +63,28 @@ def build_table(
 ) -> Table:
     """Arms as rows, each followed by its differences; task suites as columns, pooled over seeds.
 
-    A cell holds what all the suite's seeds gave; with a seed missing it is empty, since pooling what happens to be
-    there would compare arms on different seeds.  Several differences (an ablation's) show their intervals at once.
-    limited: runs that were cut short with ``--limit``; they are not in `frame`; a note says where they leave gaps.
+    A cell pools all seeds of the suite; it is empty if one is missing, since arms would be compared on different seeds.
+    Several differences (an ablation's) have their intervals in the table itself.
+
+    Args:
+        frame: Episodes of complete runs.
+        suite: The suite.
+        selection: The evaluation to show; None: the suite's own.
+        limited: Runs that were shortened with ``--limit``, which are not in `frame`; a note counts them.
     """
-    chosen = selection or select(suite)
-    episodes = final_episodes(frame, suite, chosen)
+    selection = selection or select(suite)
+    episodes = final_episodes(frame, suite, selection)
     unlike = incomparable(episodes, suite)
     columns = tuple(Column(column, comparable=column not in unlike) for column in suite.columns)
     if suite.table.average:
         columns += (Column("Avg", mean_of=tuple(range(len(suite.columns)))),)
-    title, label = title_and_label(suite, chosen)
+    title, label = title_and_label(suite, selection)
     return Table(
         title=title,
         columns=columns,
         sections=(Section(tuple(_lines(episodes, suite))),),
         label=label,
-        notes=(*notes(episodes, suite, chosen), *_left_out(episodes, limited)),
+        notes=(*notes(episodes, suite, selection), *_limited_note(episodes, limited)),
         delta_intervals=len(suite.table.delta) > 1,
     )
 
@@ -86,7 +92,7 @@ def build_table(
 def title_and_label(suite: Suite, selection: Selection) -> tuple[str, str]:
     """Title and label of a suite's table; they name the evaluation unless it is the suite's own.
 
-    The parts of a label are separated by colons, which no name has, so that labels of two suites differ.
+    Colons separate the parts of a label; no name has one, so labels of two suites differ.
     """
     title, label = suite.title or suite.name, f"tab:{suite.name}"
     if selection == select(suite):
@@ -102,7 +108,7 @@ def _lines(episodes: pd.DataFrame, suite: Suite) -> Iterator[Row | Delta]:
 
 
 def final_episodes(frame: pd.DataFrame, suite: Suite, selection: Selection) -> pd.DataFrame:
-    """The episodes that the selection means, of the suite's own arms, columns and seeds; one protocol a column."""
+    """The episodes of a selection, of the suite's arms, columns and seeds; each column has one protocol."""
     episodes = frame[
         frame["iteration"].isna()
         & (frame["evaluation"] == selection.evaluation)
@@ -121,14 +127,14 @@ def by_start(episodes: pd.DataFrame) -> Starts:
     return {(int(task), int(start)): (int(k), int(n)) for (task, start), k, n in grouped.itertuples()}
 
 
-def _of(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> pd.DataFrame | None:
-    """The episodes of a cell, or None unless every seed of the suite is there."""
+def _cell_episodes(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> pd.DataFrame | None:
+    """The episodes of a cell; None if a seed of the suite is missing."""
     part = episodes[(episodes["arm"] == arm) & (episodes["column"] == column)]
     return part if set(part["seed"]) == set(suite.seeds) else None
 
 
 def _cell(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> Cell:
-    part = _of(episodes, suite, arm, column)
+    part = _cell_episodes(episodes, suite, arm, column)
     if part is None:
         return None
     counts = start_counts(part)
@@ -136,60 +142,55 @@ def _cell(episodes: pd.DataFrame, suite: Suite, arm: str, column: str) -> Cell:
     return Measured(counts.pooled, tuple(Fraction(int(k), int(n)) for k, n in seeds))
 
 
-def _delta(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str]) -> Delta:
-    minuend, subtrahend = (_index(suite, name) for name in pair)
-    other = suite.arms[subtrahend]
-    title = "Δ" if len(suite.table.delta) == 1 else f"Δ to {other.title or other.name}"
-    pairs = [_pair(episodes, suite, pair, column) for column in suite.columns]
+def _delta(episodes: pd.DataFrame, suite: Suite, names: tuple[str, str]) -> Delta:
+    indices = {arm.name: index for index, arm in enumerate(suite.arms)}
+    minuend, subtrahend = (indices[name] for name in names)
+    baseline = suite.arms[subtrahend]
+    title = "Δ" if len(suite.table.delta) == 1 else f"Δ to {baseline.title or baseline.name}"
+    pairs = [_pair(episodes, suite, names, column) for column in suite.columns]
 
-    @cache
-    def joint(places: tuple[int, ...]) -> Interval | None:
-        """The interval of one column, or of a mean over columns; a bootstrap is sampled once for each."""
-        present = [pair for pair in (pairs[place] for place in places) if pair is not None]
-        return Difference(tuple(present)).interval if present and len(present) == len(places) else None
+    @cache  # a bootstrap is sampled once for each
+    def difference(columns: tuple[int, ...]) -> Difference | None:
+        complete = [pair for pair in (pairs[column] for column in columns) if pair is not None]
+        return Difference(tuple(complete)) if len(complete) == len(columns) else None
 
-    intervals = tuple(joint((place,)) for place in range(len(pairs)))
-    return Delta(title, minuend, subtrahend, intervals, lambda places: joint(tuple(places)))
-
-
-def _index(suite: Suite, arm: str) -> int:
-    return [other.name for other in suite.arms].index(arm)
+    return Delta(title, minuend, subtrahend, lambda cells: difference(tuple(cells)))
 
 
-def _pair(episodes: pd.DataFrame, suite: Suite, pair: tuple[str, str], column: str) -> Pair | None:
+def _pair(episodes: pd.DataFrame, suite: Suite, names: tuple[str, str], column: str) -> Pair | None:
     """The counts of the subtrahend and of the minuend; None if either cell is empty."""
-    minuend, subtrahend = (_of(episodes, suite, arm, column) for arm in pair)
+    minuend, subtrahend = (_cell_episodes(episodes, suite, arm, column) for arm in names)
     return None if minuend is None or subtrahend is None else (start_counts(subtrahend), start_counts(minuend))
 
 
 def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[str, ...]:
-    """How it was measured, in sentences."""
+    """The conditions of the measurement, in sentences."""
     if not len(episodes):
         return ("No complete run yet.",)
-    lines = [
-        _protocol(episodes, suite),
-        _how_evaluated(episodes, suite, selection),
+    sentences = [
+        _protocol_note(episodes, suite),
+        _evaluation_note(episodes, suite, selection),
         f"Seeds: {', '.join(map(str, suite.seeds))}.",
     ]
     if unlike := incomparable(episodes, suite):
-        where = "" if set(unlike) == set(episodes["column"]) else f" ({', '.join(unlike)})"
-        lines.append(f"Not comparable with published results{where}: the environment or its starts differ.")
+        names = "" if set(unlike) == set(episodes["column"]) else f" ({', '.join(unlike)})"
+        sentences.append(f"Not comparable with published results{names}: the environment or its starts differ.")
     starts = evaluation_of(suite, selection).starts
     if starts != "held-out":
-        lines.append(f"Measured on {starts} starts, which policies may have been trained on: not held out.")
+        sentences.append(f"Measured on {starts} starts, not on held-out ones: policies may have been trained on them.")
     if selection.evaluation == UNSEEN:
-        named = [(column, suite.unseen[column]) for column in suite.columns if column in suite.unseen]
-        left_out = "; ".join(f"{column} {', '.join(map(str, tasks))}" for column, tasks in named)
-        lines.append(f"Tasks that are left out of training: {left_out}.")
+        tasks = [(column, suite.unseen[column]) for column in suite.columns if column in suite.unseen]
+        unseen = "; ".join(f"{column} {', '.join(map(str, indices))}" for column, indices in tasks)
+        sentences.append(f"Tasks that are left out of training: {unseen}.")
     absent = len(suite.arms) * len(suite.columns) * len(suite.seeds) - episodes["run"].nunique()
     if absent > 0:
         verb = "is" if absent == 1 else "are"
-        lines.append(f"{absent} of the suite's runs {verb} missing: a cell without all its seeds is empty.")
-    return tuple(lines)
+        sentences.append(f"{absent} of the suite's runs {verb} missing: a cell without all its seeds is empty.")
+    return tuple(sentences)
 
 
 def incomparable(episodes: pd.DataFrame, suite: Suite) -> list[str]:
-    """The columns whose environment says that it is not what published numbers were measured in."""
+    """The columns whose environment declares that it differs from that of published numbers."""
     unlike = set(episodes.loc[~episodes["comparable"].astype(bool), "column"])
     return [column for column in suite.columns if column in unlike]
 
@@ -200,15 +201,15 @@ def evaluation_of(suite: Suite, selection: Selection) -> EvaluationConfig:
     return extra.get(selection.evaluation, suite.evaluation)
 
 
-def _left_out(episodes: pd.DataFrame, limited: Collection[Place]) -> tuple[str, ...]:
-    there = set(episodes[["arm", "column", "seed"]].itertuples(index=False, name=None))
-    gaps = len(set(limited) - there)
+def _limited_note(episodes: pd.DataFrame, limited: Collection[Place]) -> tuple[str, ...]:
+    complete = set(episodes[["arm", "column", "seed"]].itertuples(index=False, name=None))
+    gaps = len(set(limited) - complete)
     runs = "1 run was" if gaps == 1 else f"{gaps} runs were"
-    return (f"{runs} cut short with --limit, and left out.",) if gaps else ()
+    return (f"{runs} shortened with --limit, and not counted.",) if gaps else ()
 
 
-def _protocol(episodes: pd.DataFrame, suite: Suite) -> str:
-    """One for all columns, or each with its columns."""
+def _protocol_note(episodes: pd.DataFrame, suite: Suite) -> str:
+    """The protocol of all columns, or each protocol with its columns."""
     by_column = protocols(episodes)
     columns: dict[str, list[str]] = {}
     for column in suite.columns:
@@ -216,7 +217,7 @@ def _protocol(episodes: pd.DataFrame, suite: Suite) -> str:
             columns.setdefault(by_column[column], []).append(column)
     if len(columns) == 1:
         return f"Protocol: {next(iter(columns))}."
-    return "Protocols: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in columns.items()) + "."
+    return "Protocols: " + "; ".join(f"{name} ({', '.join(members)})" for name, members in columns.items()) + "."
 
 
 def starts_per_task(episodes: pd.DataFrame, evaluation: EvaluationConfig) -> str:
@@ -231,9 +232,9 @@ def starts_per_task(episodes: pd.DataFrame, evaluation: EvaluationConfig) -> str
     return text if fewest == most == evaluation.per_task else f"{text} (the suite asks for {evaluation.per_task})"
 
 
-def _how_evaluated(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> str:
+def _evaluation_note(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> str:
     evaluation = evaluation_of(suite, selection)
-    name = "" if selection.evaluation == "main" else f"Evaluation `{selection.evaluation}`: "
+    name = "" if selection.evaluation == MAIN else f"Evaluation `{selection.evaluation}`: "
     sampling = selection.sampling if selection.sampling == "greedy" else f"sampled at {selection.sampling}"
     sentence = f"{name}success in %, {sampling}, {starts_per_task(episodes, evaluation)}."
     return sentence[0].upper() + sentence[1:]

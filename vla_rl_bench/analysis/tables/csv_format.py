@@ -1,7 +1,7 @@
-"""A `Table` -> comma-separated values: one header line, a line for each row and difference, numbers that parse.
+"""A `Table` as comma-separated values: one header line, a line for each row and difference, numbers that parse.
 
-A missing figure is an empty cell.  Where the table shows more than rates, each column is followed by what it shows:
-``goal``, ``goal low``, ``goal high`` and so on.
+A missing rate is an empty cell.  Counts, ends of intervals and means over seeds have columns of their own after each
+column: ``goal``, ``goal low``, ``goal high``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vla_rl_bench.analysis.statistics.intervals import points_text
 from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench.analysis.tables.model import Delta, Row, Shows, Table, Value
 
-_FURTHER: dict[Shows, tuple[str, ...]] = {
+_DETAILS: dict[Shows, tuple[str, ...]] = {
     "rates": (),
     "interval": ("low", "high"),
     "counts": ("successes", "episodes", "low", "high"),
@@ -24,43 +24,41 @@ _FURTHER: dict[Shows, tuple[str, ...]] = {
 
 
 def comma_separated(table: Table) -> str:
-    """Percentages as the other formats print them; ``published`` says which rows were not measured here."""
-    written = io.StringIO()
-    sheet = csv.writer(written, lineterminator="\n")
+    """Set percentages as the other formats print them; the kind of rows from publications is ``published``."""
+    text = io.StringIO()
+    sheet = csv.writer(text, lineterminator="\n")
     sheet.writerow(["section", table.row_header or "row", "kind", *_header(table)])
     for section in table.sections:
         for line in section.lines:
             kind = "difference" if not isinstance(line, Row) else _kind(table, line)
             sheet.writerow([section.title, line.title, kind, *_line(table, line)])
-    return written.getvalue()
+    return text.getvalue()
 
 
 def _kind(table: Table, row: Row) -> str:
-    values = (table.value(row, column) for column in range(len(table.columns)))
-    known = [value for value in values if value is not None]
-    return "published" if any(value.source for value in known) else "measured" if known else "missing"
+    values = [value for column in range(len(table.columns)) if (value := table.value(row, column)) is not None]
+    return "published" if any(value.source for value in values) else "measured" if values else "missing"
 
 
 def _header(table: Table) -> Iterator[str]:
-    """Several groups may have columns of one name (``Avg``), so the group is named too."""
-    several = len({column.group for column in table.columns if column.group}) > 1
+    """The names of the columns; with several groups the group's too, since each may have an ``Avg``."""
+    has_groups = len({column.group for column in table.columns if column.group}) > 1
     for column in table.columns:
-        name = f"{column.group}: {column.title}" if several and column.group else column.title
+        name = f"{column.group}: {column.title}" if has_groups and column.group else column.title
         yield name
-        yield from (f"{name} {further}" for further in _FURTHER[table.shows])
+        yield from (f"{name} {detail}" for detail in _DETAILS[table.shows])
 
 
 def _line(table: Table, line: Row | Delta) -> Iterator[str]:
     for column in range(len(table.columns)):
         value = table.value(line, column)
         fields = {} if value is None else _fields(value, isinstance(line, Delta))
-        figure = fields.get("figure", "")
-        yield table.zero if figure == "0.0" and isinstance(line, Row) else figure
-        yield from (fields.get(further, "") for further in _FURTHER[table.shows])
+        yield fields.get("rate", "")
+        yield from (fields.get(detail, "") for detail in _DETAILS[table.shows])
 
 
 def _fields(value: Value, signed: bool) -> dict[str, str]:
-    fields = {"figure": points_text(value.exact, signed=signed)}
+    fields = {"rate": points_text(value.exact, signed=signed)}
     if value.interval:
         low, high = (points_text(end, signed=signed) for end in (value.interval.low, value.interval.high))
         fields |= {"low": low, "high": high}

@@ -1,78 +1,56 @@
-"""A `Table` -> GitHub-flavoured markdown."""
+"""A `Table` as GitHub-flavored markdown, padded so that it reads well in a terminal too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vla_rl_bench.analysis.tables.cells import figures
-from vla_rl_bench.analysis.tables.layout import groups, sections
-from vla_rl_bench.analysis.tables.model import Delta, Row, Table
-from vla_rl_bench.analysis.tables.ranking import Mark, marks
-from vla_rl_bench.analysis.tables.templating import template
-
-_MARKED: dict[Mark, str] = {"": "{}", "bold": "**{}**", "underline": "<ins>{}</ins>"}
+from vla_rl_bench.analysis.tables.layout import groups, lines
+from vla_rl_bench.analysis.tables.model import Table
+from vla_rl_bench.text_table import aligned
 
 
 def markdown(table: Table) -> str:
-    """Padded so that it reads well in a terminal too; several groups of columns are stacked."""
-    rendered = template("markdown.md.j2").render(
-        title=table.title,
-        stacks=[(above, _grid(table, corner, columns)) for above, corner, columns in _stacks(table)],
-        notes=table.notes,
-    )
-    return rendered.rstrip("\n") + "\n"
+    """Set a table as markdown.
 
-
-def _stacks(table: Table) -> list[tuple[str, str, list[int]]]:
-    """Above each grid, in its corner, its columns.
-
-    Markdown has one header row, so each of several groups becomes a grid of its own, titled in its corner; where they
-    are long, as a stacked table's, above it.
+    Markdown has one header row, so each of several groups of columns becomes a grid of its own.
     """
     grouped = groups(table.columns)
-    named = [group for group, _ in grouped if group]
-    if table.stacked:
-        corner = _corner(table, table.heading)
-        return [(f"*{_escaped(group)}*" if group else "", corner, members) for group, members in grouped]
-    stacks = grouped if len(named) > 1 else [("".join(named), list(range(len(table.columns))))]
-    return [("", _corner(table, group), members) for group, members in stacks]
+    titles = [group for group, _ in grouped if group]
+    blocks = [f"**{table.title}**"]
+    if len(titles) > 1:
+        for group, members in grouped:
+            blocks += [f"*{_escaped(group)}*"] if group else []
+            blocks.append(_grid(table, table.row_header, members))
+    else:
+        corner = f"{table.row_header} ({titles[0]})" if titles and table.row_header else "".join(titles)
+        blocks.append(_grid(table, corner or table.row_header, range(len(table.columns))))
+    blocks += [" ".join(table.notes)] if table.notes else []
+    return "\n\n".join(blocks) + "\n"
 
 
-def _corner(table: Table, group: str) -> str:
-    return f"{table.row_header} ({group})" if group and table.row_header else group or table.row_header
-
-
-def _grid(table: Table, corner: str, columns: Sequence[int]) -> list[str]:
-    """The lines of one markdown grid."""
-    cells = [[corner, *(table.columns[column].title for column in columns)]]
-    for section in sections(table, columns):
-        if section.title:
-            cells.append([f"*{section.title}*", *[""] * len(columns)])
-        cells += [[line.title, *_figures(table, line, columns)] for line in section.lines]
-    return grid(cells)
+def _grid(table: Table, corner: str, columns: Sequence[int]) -> str:
+    """Some columns of a table as one markdown table."""
+    header, *body = (line for line in lines(table, columns) if line.kind != "groups")
+    cells = [[corner, *(entry.text for entry in header.entries[1:])]]
+    for line in body:
+        if line.kind == "section":
+            cells.append([f"*{line.entries[0].text}*", *[""] * len(columns)])
+        else:
+            cells.append([f"**{entry.text}**" if entry.bold else entry.text for entry in line.entries])
+    return "\n".join(grid(cells))
 
 
 def grid(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of texts, the header first, all of one length -> the lines of a markdown table."""
-    cells = [[_escaped(text) for text in line] for line in cells]
-    widths = [max(3, *(len(text) for text in texts)) for texts in zip(*cells, strict=True)]
-    ruler = "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""])
-    header, *lines = (_padded(line, widths) for line in cells)
-    return [header, ruler, *lines]
+    """The lines of a markdown table.
 
-
-def _figures(table: Table, line: Row | Delta, columns: Sequence[int]) -> list[str]:
-    texts, marked = figures(table, line, columns), marks(table, line, columns)
-    return [_MARKED[mark].format(text) for text, mark in zip(texts, marked, strict=True)]
+    Args:
+        cells: Rows of texts, the header first; texts are escaped.
+    """
+    rows = aligned([["---"] * len(cells[0]), *([_escaped(text) for text in row] for row in cells)])[1:]
+    ruler = ["-" * (len(text) + 1 + (not index)) + ":" * bool(index) for index, text in enumerate(rows[0])]
+    head, *rest = ("| " + " | ".join(row) + " |" for row in rows)
+    return [head, f"|{'|'.join(ruler)}|", *rest]
 
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = (
-        text.ljust(width) if index == 0 else text.rjust(width)
-        for index, (text, width) in enumerate(zip(line, widths, strict=True))
-    )
-    return "| " + " | ".join([first, *others]) + " |"

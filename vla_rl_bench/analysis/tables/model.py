@@ -1,29 +1,32 @@
-"""A table of success rates: counts (or published percentages) are kept, everything else is derived exactly.
+"""A table of success rates: counts or published percentages are kept, and everything else is derived exactly.
 
-Rates are exact fractions in [0, 1]; they are rounded once, in `vla_rl_bench.analysis.tables.cells`.
-Titles are plain Unicode (``π₀``, ``Δ``); each format spells them its own way.
+Rates are exact fractions in [0, 1]; `vla_rl_bench.analysis.tables.cells` rounds them, once.  Titles are plain Unicode
+(``π₀``, ``Δ``); each format writes them in its own way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vla_rl_bench.analysis.statistics.intervals import Clustered, Interval, mover_interval
 from vla_rl_bench.analysis.statistics.over_seeds import column_mean_interval
+
+if TYPE_CHECKING:
+    from vla_rl_bench.analysis.statistics.comparison import Difference
 
 Shows = Literal["rates", "interval", "counts", "seeds"]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Our own episodes, pooled over seeds.  by_seed: each seed's own rate.  mark: of a footnote."""
+    """Our own episodes of one cell, pooled over seeds."""
 
     pooled: Clustered
-    by_seed: tuple[Fraction, ...]
-    mark: str = ""
+    by_seed: tuple[Fraction, ...]  # the rate of each seed
+    mark: str = ""  # of a footnote
 
     @property
     def rate(self) -> Fraction:
@@ -44,112 +47,88 @@ Cell = Measured | Published | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column.  group: the heading above it.  mean_of: the columns, by index, whose unweighted mean it shows.
-
-    comparable: whether what was measured may be held against published numbers (`EnvironmentSpec.comparable`).
-    """
+    """A column of rates, or the unweighted mean of several."""
 
     title: str
-    group: str = ""
-    mean_of: tuple[int, ...] = ()
-    comparable: bool = True
+    group: str = ""  # the heading above it and its neighbors
+    mean_of: tuple[int, ...] = ()  # indices of the columns whose mean it is
+    comparable: bool = True  # with published numbers (`EnvironmentSpec.comparable`)
 
 
 @dataclass(frozen=True)
 class Row:
-    """An arm.  cells: one a column that is not a mean, in the columns' order.
-
-    stated: the mean over all columns, where a source prints it without its parts.
-    """
+    """An arm."""
 
     title: str
-    cells: tuple[Cell, ...]
-    stated: Published | None = None
+    cells: tuple[Cell, ...]  # one per column that is not a mean, in the columns' order
+    stated: Published | None = None  # the mean over all columns, if a source prints it without its parts
 
 
-Joint = Callable[[Sequence[int]], Interval | None]
-"""The interval of the mean difference over some cells, by their places in the row."""
+DifferenceOf = Callable[[Sequence[int]], "Difference | None"]
+"""Function of cells' indices in a row: the difference of their mean; None without counts."""
+
+
+def unknown_difference(cells: Sequence[int]) -> None:
+    """The default of `Delta.difference`: no counts, so no interval."""
 
 
 @dataclass(frozen=True)
 class Delta:
-    """Row `minuend` less row `subtrahend` (indices into `Table.rows`).  intervals: like a row's cells.
-
-    joint: the interval of a mean over columns; without it the columns count as independent.
-    """
+    """Row `minuend` minus row `subtrahend`, which are indices into `Table.rows`."""
 
     title: str
     minuend: int
     subtrahend: int
-    intervals: tuple[Interval | None, ...]
-    joint: Joint | None = field(default=None, compare=False)
+    difference: DifferenceOf = field(default=unknown_difference, compare=False)
 
 
 @dataclass(frozen=True)
 class Section:
-    """Lines under one heading; rules separate sections.
-
-    reference: published rows beside measured ones, under protocols of their own: no differences, never ranked.
-    """
+    """Lines under one heading; rules separate sections."""
 
     lines: tuple[Row | Delta, ...]
     title: str = ""
-    reference: bool = False
+    reference: bool = False  # published rows, under their own protocols: without differences, never ranked
 
 
 @dataclass(frozen=True)
 class Value:
-    """What stands in one place of the table: a rate or a difference, how sure it is, and what each seed gave.
-
-    counts: successes and episodes where it is a rate of our own.  source: where it is printed, if it is published.
-    over_seeds: of a mean over columns, how far other seeds would move it.  mark: of a footnote on it, or on what it
-    derives from.
-    """
+    """The content of one place of the table: a rate or a difference."""
 
     exact: Fraction
     interval: Interval | None
     by_seed: tuple[Fraction, ...] = ()
-    counts: tuple[int, int] | None = None
-    source: str = ""
-    mark: str = ""
-    over_seeds: Interval | None = None
+    counts: tuple[int, int] | None = None  # successes and episodes of a rate of our own
+    source: str = ""  # of a published rate
+    mark: str = ""  # of a footnote on it, or on a rate that it derives from
+    over_seeds: Interval | None = None  # of a mean over columns, for other seeds
+    difference: Difference | None = None  # of a difference with counts
 
 
 @dataclass(frozen=True)
 class Table:
-    """notes: what a reader must know of how it was measured (protocol, sampling, starts, seeds, sources).
-
-    delta_intervals: differences show their interval at once, not only where the counts are asked for.
-    shows: rates in percent, alone or with intervals; or counts with intervals; or the mean over seeds.
-    heading: stands above the groups of columns.  stacked: the groups stand one under another, each with its header.
-    ranked: the best of a section is bold, the second underlined, and differences are bold.  zero: how a rate of 0 is
-    printed.
-    """
+    """Rows and their differences over columns."""
 
     title: str
     columns: tuple[Column, ...]
     sections: tuple[Section, ...]
     label: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # how it was measured: protocol, sampling, starts, seeds, sources
     row_header: str = "Model"
-    delta_intervals: bool = False
+    delta_intervals: bool = False  # differences have their interval even where rates have none
     shows: Shows = "rates"
-    heading: str = ""
-    stacked: bool = False
-    ranked: bool = False
-    zero: str = "0.0"
+    ranked: bool = False  # the best of each section is bold
+    comparisons: int = 0  # differences judged together (Bonferroni), each marked by its verdict; 0: none is marked
 
     def __post_init__(self) -> None:
         width = sum(not column.mean_of for column in self.columns)
-        for line in self.lines:
-            cells = line.cells if isinstance(line, Row) else line.intervals
-            if len(cells) != width:
-                raise ValueError(f"{line.title}: {len(cells)} cells for {width} columns")
-        references = [line for section in self.sections if section.reference for line in section.lines]
+        for row in self.rows:
+            if len(row.cells) != width:
+                raise ValueError(f"{row.title}: {len(row.cells)} cells for {width} columns")
+        references = {id(line) for section in self.sections if section.reference for line in section.lines}
         for delta in (line for line in self.lines if isinstance(line, Delta)):
-            for line in (delta, self.rows[delta.minuend], self.rows[delta.subtrahend]):
-                if any(line is other for other in references):
-                    raise ValueError(f"{delta.title}: published reference rows take part in no difference")
+            if references & {id(line) for line in (delta, self.rows[delta.minuend], self.rows[delta.subtrahend])}:
+                raise ValueError(f"{delta.title}: published reference rows take part in no difference")
 
     @property
     def lines(self) -> tuple[Row | Delta, ...]:
@@ -161,62 +140,64 @@ class Table:
 
     @property
     def seeds(self) -> int:
-        """How many seeds our own cells pool; 0 where none is our own."""
+        """The number of seeds that our own cells pool; 0 if no cell is our own."""
         return max(
             (len(cell.by_seed) for row in self.rows for cell in row.cells if isinstance(cell, Measured)), default=0
         )
 
     def value(self, line: Row | Delta, column: int) -> Value | None:
-        """What `line` shows in a column; None where anything it derives from is missing."""
+        """Compute the content of a line in a column; None if anything that it derives from is missing."""
         mean_of = self.columns[column].mean_of
-        if mean_of:
-            mean = _mean([self.value(line, index) for index in mean_of])
-            if mean and isinstance(line, Delta) and line.joint:
-                mean = replace(mean, interval=line.joint([self._place(index) for index in mean_of]))
-            return mean or (self._stated(line, mean_of) if isinstance(line, Row) else None)
-        place = self._place(column)
-        if isinstance(line, Row):
-            return _of_cell(line.cells[place])
-        first, second = (_of_cell(self.rows[index].cells[place]) for index in (line.minuend, line.subtrahend))
-        return None if first is None or second is None else _less(first, second, line.intervals[place])
-
-    def _place(self, column: int) -> int:
-        """A column that is no mean -> the place of its cells in a row."""
-        return sum(not other.mean_of for other in self.columns[:column])
-
-    def _stated(self, row: Row, mean_of: tuple[int, ...]) -> Value | None:
-        everything = tuple(index for index, column in enumerate(self.columns) if not column.mean_of)
-        return _of_cell(row.stated) if mean_of == everything else None
+        cells = [sum(not column.mean_of for column in self.columns[:index]) for index in mean_of or (column,)]
+        if isinstance(line, Delta):
+            minuend, subtrahend = (
+                _value_of([self.rows[index].cells[cell] for cell in cells], is_mean=bool(mean_of))
+                for index in (line.minuend, line.subtrahend)
+            )
+            return minuend and subtrahend and _subtract(minuend, subtrahend, line.difference(cells))
+        value = _value_of([line.cells[cell] for cell in cells], is_mean=bool(mean_of))
+        is_whole = len(mean_of) == sum(not column.mean_of for column in self.columns)
+        return value or (_value_of([line.stated], is_mean=False) if is_whole else None)
 
 
-def _of_cell(cell: Cell) -> Value | None:
-    if isinstance(cell, Measured):
-        return Value(
-            cell.rate, cell.pooled.interval, cell.by_seed, (cell.pooled.successes, cell.pooled.n), mark=cell.mark
-        )
-    return None if cell is None else Value(cell.rate, None, source=cell.source)
-
-
-def _less(first: Value, second: Value, interval: Interval | None) -> Value:
-    """Seeds are paired: both arms have the suite's seeds in one order."""
-    paired = len(first.by_seed) == len(second.by_seed)
-    by_seed = tuple(a - b for a, b in zip(first.by_seed, second.by_seed, strict=True)) if paired else ()
-    return Value(first.exact - second.exact, interval, by_seed, mark=first.mark or second.mark)
-
-
-def _mean(values: list[Value | None]) -> Value | None:
-    """The unweighted mean of independent values, with its square-and-add interval where all have one."""
-    present = [value for value in values if value is not None]
-    if not present or len(present) < len(values):
+def _value_of(cells: Sequence[Cell], *, is_mean: bool) -> Value | None:
+    """The value of a cell, or of the mean of several."""
+    values = [
+        Value(cell.rate, cell.pooled.interval, cell.by_seed, (cell.pooled.successes, cell.pooled.n), mark=cell.mark)
+        if isinstance(cell, Measured)
+        else Value(cell.rate, None, source=cell.source)
+        for cell in cells
+        if cell is not None
+    ]
+    if not values or len(values) < len(cells):
         return None
-    share = Fraction(1, len(present))
-    terms = [(float(share), float(value.exact), value.interval) for value in present if value.interval]
-    interval = mover_interval(terms) if len(terms) == len(present) else None
-    seeds = {len(value.by_seed) for value in present}
-    by_seed = zip(*(value.by_seed for value in present), strict=True) if len(seeds) == 1 else ()
-    exact = share * sum((value.exact for value in present), Fraction())
-    mark = next((value.mark for value in present if value.mark), "")
-    rates = [[float(rate) for rate in value.by_seed] for value in present]
-    seeded = column_mean_interval(rates) if all(len(column) > 1 for column in rates) else None
-    means = tuple(share * sum(rates, Fraction()) for rates in by_seed)
-    return Value(exact, interval, means, mark=mark, over_seeds=seeded)
+    return _mean(values) if is_mean else values[0]
+
+
+def _subtract(minuend: Value, subtrahend: Value, difference: Difference | None) -> Value:
+    """The difference; seeds are paired, since both arms have the suite's seeds in one order."""
+    paired = len(minuend.by_seed) == len(subtrahend.by_seed)
+    by_seed = tuple(a - b for a, b in zip(minuend.by_seed, subtrahend.by_seed, strict=True)) if paired else ()
+    return Value(
+        minuend.exact - subtrahend.exact,
+        difference.interval if difference else None,
+        by_seed,
+        mark=minuend.mark or subtrahend.mark,
+        difference=difference,
+    )
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    """The unweighted mean of independent values, with its MOVER interval if every value has an interval."""
+    share = Fraction(1, len(values))
+    terms = [(float(share), float(value.exact), value.interval) for value in values if value.interval]
+    has_same_seeds = len({len(value.by_seed) for value in values}) == 1
+    by_seed = zip(*(value.by_seed for value in values), strict=True) if has_same_seeds else ()
+    rates = [[float(rate) for rate in value.by_seed] for value in values]
+    return Value(
+        share * sum((value.exact for value in values), Fraction()),
+        mover_interval(terms) if len(terms) == len(values) else None,
+        tuple(share * sum(rates, Fraction()) for rates in by_seed),
+        mark=next((value.mark for value in values if value.mark), ""),
+        over_seeds=column_mean_interval(rates) if all(len(column) > 1 for column in rates) else None,
+    )

@@ -1,16 +1,16 @@
-"""Files of published numbers: percentages typed in with their source; averages and differences are never typed."""
+"""Published numbers: percentages typed into files with their source; averages and differences are always derived."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Published, Row, Section, Table
-from vla_rl_bench.errors import UserError
+from vla_rl_bench.analysis.tables.model import Column, Delta, Published, Row, Section, Table
+from vla_rl_bench.errors import UserError, did_you_mean
 
 Percentage = Annotated[float, Field(ge=0, le=100)]
 
@@ -20,16 +20,12 @@ class _Model(BaseModel):
 
 
 class PublishedGroup(_Model):
-    """Neighbouring columns under one heading.
-
-    average: their unweighted mean follows them; ``apart``: outside the heading, as table 3 prints it.
-    keys: what suites call the columns, in their order; without them no suite's rows can stand beside.
-    """
+    """Neighboring columns under one heading."""
 
     title: str = ""
     columns: tuple[str, ...]
-    keys: tuple[str, ...] = ()
-    average: bool | Literal["apart"] = True
+    keys: tuple[str, ...] = ()  # the names of the columns in suites; without them no suite can name these rows
+    average: bool = True  # the unweighted mean of the columns follows them
 
     @model_validator(mode="after")
     def _keys(self) -> PublishedGroup:
@@ -39,16 +35,13 @@ class PublishedGroup(_Model):
 
 
 class PublishedRow(_Model):
-    """source: where the row stands.  values: in percent, as printed; null where the source prints none.
-
-    average: only where the source prints it and no value that it follows from.
-    """
+    """A row as its source prints it."""
 
     name: str
     title: str
-    source: str
-    values: tuple[Percentage | None, ...]
-    average: Percentage | None = None
+    source: str  # table and row
+    values: tuple[Percentage | None, ...]  # null if the source prints none
+    average: Percentage | None = None  # only if the source prints it without the values that it is the mean of
 
     @model_validator(mode="after")
     def _average(self) -> PublishedRow:
@@ -58,36 +51,27 @@ class PublishedRow(_Model):
 
 
 class PublishedSection(_Model):
-    """delta: pairs of rows by name (minuend, subtrahend), a line of differences each."""
+    """Rows under one heading."""
 
     title: str = ""
     rows: tuple[PublishedRow, ...]
-    delta: tuple[tuple[str, str], ...] = ()
+    delta: tuple[tuple[str, str], ...] = ()  # pairs of rows by name (minuend, subtrahend), a line of differences each
 
 
 class PublishedTable(_Model):
-    """protocol: what is known of how it was measured.  notes: contradictions within the source, kept as they are.
-
-    paper: what every cell's source begins with, where all rows are of one paper.  environment: whose columns `keys`
-    are.  heading: above the groups.  overall: the title of a last column, the mean over all groups' columns.
-    stacked: the groups stand one under another.  ranked: the best in bold, the second underlined.  zero: how the
-    source prints a rate of 0.
-    """
+    """A table of published numbers."""
 
     title: str
     source: str
-    paper: str = ""
+    paper: str = ""  # the beginning of every cell's source, if all rows are from one paper
     label: str
-    protocol: str
-    notes: tuple[str, ...] = ()
-    environment: str = ""
+    protocol: str  # what is known about the measurement
+    notes: tuple[str, ...] = ()  # contradictions within the source, kept as they are
+    environment: str = ""  # the environment whose columns `keys` are
     row_header: str = "Model"
-    heading: str = ""
     groups: tuple[PublishedGroup, ...]
-    overall: str | None = None
-    stacked: bool = False
-    ranked: bool = False
-    zero: str = "0.0"
+    overall: str | None = None  # the title of a last column, the mean over all groups' columns
+    ranked: bool = False  # the best of each section is bold
     sections: tuple[PublishedSection, ...]
 
     @model_validator(mode="after")
@@ -112,7 +96,7 @@ class PublishedTable(_Model):
 
 
 def load_published(path: Path) -> PublishedTable:
-    """Reads and checks a file of published numbers."""
+    """Read and check a file of published numbers."""
     from pydantic import ValidationError
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -126,67 +110,106 @@ def load_published(path: Path) -> PublishedTable:
 def published_table(published: PublishedTable) -> Table:
     """The published numbers as a `Table`, which derives the averages and differences."""
     index = {row.name: number for number, row in enumerate(published.rows)}
-    width = len(published.column_titles)
 
     def section(block: PublishedSection) -> Section:
-        deltas = tuple(Delta("Δ", index[first], index[second], (None,) * width) for first, second in block.delta)
-        return Section((*(row_of(published, row) for row in block.rows), *deltas), block.title)
+        deltas = tuple(Delta("Δ", index[minuend], index[subtrahend]) for minuend, subtrahend in block.delta)
+        return Section((*(table_row(published, row) for row in block.rows), *deltas), block.title)
 
     return Table(
         title=published.title,
         columns=_columns(published),
         sections=tuple(section(block) for block in published.sections),
         label=published.label,
-        notes=(f"Published numbers: {published.source}.", *_derived(published), *published.notes),
+        notes=(f"Published numbers: {published.source}.", *_notes(published), *published.notes),
         row_header=published.row_header,
-        heading=published.heading,
-        stacked=published.stacked,
         ranked=published.ranked,
-        zero=published.zero,
     )
 
 
-def row_of(published: PublishedTable, row: PublishedRow) -> Row:
-    """Every cell with the table, row and column where it is printed."""
-    source = ", ".join(part for part in (published.paper, row.source) if part)
-    titles = published.column_titles
-    cells = tuple(_cell(value, f'{source}, column "{title}"') for value, title in zip(row.values, titles, strict=True))
-    stated = None if row.average is None else _published(row.average, f"{source}, the average as printed")
-    return Row(row.title + (STATED if stated else ""), cells, stated)
-
-
 STATED = " †"
-"""Marks the title of a row whose average is its source's own."""
+"""Marks the title of a row whose average is printed by its source."""
 
-STATED_NOTE = "† The average is the one that the source prints; what it is the mean of is not known here."
+STATED_NOTE = "† The average is printed by the source; the rates that it is the mean of are not known."
 
 
-def _derived(published: PublishedTable) -> Iterator[str]:
-    averages = published.overall or any(group.average for group in published.groups)
-    kinds = [("Averages", averages), ("differences", any(section.delta for section in published.sections))]
-    if derived := [name for name, there in kinds if there]:
-        yield f"{' and '.join(derived).capitalize()} are derived from them."
+def table_row(published: PublishedTable, row: PublishedRow, *, with_average: bool = True) -> Row:
+    """A row whose cells name the table, row and column that they are printed in.
+
+    Args:
+        published: The table of the row.
+        row: The row.
+        with_average: Keep an average that is printed without its parts.
+    """
+    source = ", ".join(part for part in (published.paper, row.source) if part)
+    cells = tuple(
+        None if value is None else _percentage(value, f'{source}, column "{title}"')
+        for value, title in zip(row.values, published.column_titles, strict=True)
+    )
+    if row.average is None or not with_average:
+        return Row(row.title, cells)
+    return Row(row.title + STATED, cells, _percentage(row.average, f"{source}, the average as printed"))
+
+
+def _percentage(value: float, source: str) -> Published:
+    return Published(Fraction(str(value)) / 100, source)
+
+
+def _notes(published: PublishedTable) -> Iterator[str]:
+    has_averages = published.overall or any(group.average for group in published.groups)
+    has_differences = any(section.delta for section in published.sections)
+    if has_averages or has_differences:
+        names = ["averages"] * bool(has_averages) + ["differences"] * has_differences
+        yield f"{' and '.join(names).capitalize()} are derived from them."
     if any(row.average is not None for row in published.rows):
         yield STATED_NOTE
-
-
-def _cell(percentage: float | None, source: str) -> Cell:
-    return None if percentage is None else _published(percentage, source)
-
-
-def _published(percentage: float, source: str) -> Published:
-    return Published(Fraction(str(percentage)) / 100, source)
 
 
 def _columns(published: PublishedTable) -> tuple[Column, ...]:
     columns: list[Column] = []
     for group in published.groups:
-        first = len(columns)
+        start = len(columns)
         columns += [Column(title, group.title) for title in group.columns]
         if group.average:
-            heading = "" if group.average == "apart" else group.title
-            columns.append(Column("Avg", heading, tuple(range(first, len(columns)))))
+            columns.append(Column("Avg", group.title, tuple(range(start, len(columns)))))
     if published.overall:
-        plain = tuple(place for place, column in enumerate(columns) if not column.mean_of)
+        plain = tuple(index for index, column in enumerate(columns) if not column.mean_of)
         columns.append(Column(published.overall, "", plain))
     return tuple(columns)
+
+
+# -- the files
+
+
+def reference_folder(name: str = "paper") -> Path:
+    """The folder ``paper`` or ``published``: beside the package in a checkout, inside it if it was installed."""
+    package = Path(__file__).resolve().parents[2]
+    folders = (package.parent / "results" / name, package / "_reference" / name)
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise UserError(f"no published tables at {folders[0]}; reinstall vla-rl-bench, or run from its checkout")
+
+
+def paper_table(number: int) -> Table:
+    """Table `number` of SimpleVLA-RL."""
+    folder = reference_folder()
+    path = folder / f"table{number}.yaml"
+    if not path.is_file():
+        raise UserError(f"--paper {number}: no such table. Choose from {', '.join(map(str, _numbers(folder)))}.")
+    return published_table(load_published(path))
+
+
+def find_published(name: str) -> PublishedTable:
+    """The table of a name: ``2`` or ``paper-2`` for one of the paper's, or a file under ``results/published``."""
+    number = name.removeprefix("paper-")
+    paper, others = reference_folder(), reference_folder("published")
+    if number.isdigit() and (paper / f"table{number}.yaml").is_file():
+        return load_published(paper / f"table{number}.yaml")
+    if (others / f"{name}.yaml").is_file() and name == Path(name).name:
+        return load_published(others / f"{name}.yaml")
+    names = [*(f"paper-{number}" for number in _numbers(paper)), *sorted(path.stem for path in others.glob("*.yaml"))]
+    raise UserError(f"`{name}`: no published numbers of that name.{did_you_mean(name, names)}")
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(path.stem[5:]) for path in folder.glob("table*.yaml") if path.stem[5:].isdigit())

@@ -1,6 +1,6 @@
-"""Published rows beside our own: a labelled block, laid out in the publication's columns, with nothing derived across.
+"""Published rows in the table of a suite: a section of their own, in the publication's columns.
 
-Each side keeps its protocol: no difference and no rank is taken between them.
+Both sides keep their protocols: no difference is taken between them, and they are not ranked together.
 """
 
 from __future__ import annotations
@@ -8,169 +8,164 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vla_rl_bench.analysis.tables.model import Column, Delta, Joint, Row, Section, Table
-from vla_rl_bench.analysis.tables.published import STATED, STATED_NOTE, PublishedGroup, PublishedTable, row_of
+from vla_rl_bench.analysis.tables.model import Column, DifferenceOf, Row, Section, Table
+from vla_rl_bench.analysis.tables.published import STATED_NOTE, PublishedTable, find_published, table_row
+from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.errors import UserError
 
 OURS = "Measured here"
-INCOMPARABLE = " ‡"
-FURTHER = "Further tasks"
+INCOMPARABLE = "‡"
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A column that is no mean: what the suite calls it, how the publication titles it."""
+class _Task:
+    """A column that is not a mean."""
 
-    key: str
-    title: str
+    key: str  # in the suite
+    title: str  # in the publication
     group: str
 
 
-def beside(
+def with_references(table: Table, suite: Suite, names: Sequence[str] | None = None) -> Table:
+    """The table with rows of publications: those named as ``--reference`` has them, by default those of the suite."""
+    names = suite.table.references if names is None else names
+    references = [find_published(name) for name in dict.fromkeys(names)]
+    return with_reference_rows(table, suite.environment.name, references, tasks=suite.tasks) if references else table
+
+
+def check_reference_tables(suite: Suite) -> None:
+    """Reject unknown publications and those of other environments, before anything runs."""
+    for name in suite.table.references:
+        try:
+            check_same_environment(find_published(name), suite.environment.name, suite.columns)
+        except UserError as error:
+            raise UserError(f"{suite.name}: table.references: {error}") from None
+
+
+def check_same_environment(published: PublishedTable, environment: str, keys: Sequence[str]) -> None:
+    """Reject numbers of another environment, or of none of these columns."""
+    if published.environment != environment:
+        name = f"`{published.environment}`" if published.environment else "an environment that suites cannot name"
+        raise UserError(f"{published.title}: has numbers of {name}; a table of `{environment}` cannot show them")
+    if not set(keys) & set(published.keys):
+        raise UserError(
+            f"{published.title}: this table ({', '.join(keys)}) has none of its columns ({', '.join(published.keys)})"
+        )
+
+
+def with_reference_rows(
     table: Table,
     environment: str,
     references: Sequence[PublishedTable],
     *,
     tasks: Mapping[str, Sequence[int]] | None = None,
 ) -> Table:
-    """The suite's table with a block of rows from each publication; the first one's columns, groups and headings.
+    """The table with a section of rows from each publication, and the first publication's columns and groups.
 
-    Published rows that have nothing in these columns are left out.  tasks: columns of which only these tasks were
-    measured; published figures are over all of them, so such columns are marked as not comparable.
+    Published rows without a number in these columns are left out.
 
-    `table` comes from `vla_rl_bench.analysis.tables.build`: its columns are titled by the suite's column names.
+    Args:
+        table: From `vla_rl_bench.analysis.tables.build`: its columns have the suite's names as titles.
+        environment: The suite's environment.
+        references: At least one.
+        tasks: Columns of which only these tasks were measured.  Published rates are over all tasks, so these columns
+            are marked as not comparable.
     """
     plain = [column for column in table.columns if not column.mean_of]
+    keys = [column.title for column in plain]
     for published in references:
-        refuse_others(published, environment, [column.title for column in plain])
-    first = references[0]
-    stacked = first.stacked and len(_groups(first, plain)) > 1
-    places = _places(first, [column.title for column in plain], FURTHER if stacked else "")
-    order = [[column.title for column in plain].index(place.key) for place in places]
-    some = {key: of for key, of in (tasks or {}).items() if key in {column.title for column in plain}}
-    comparable = {column.title: column.comparable and column.title not in some for column in plain}
+        check_same_environment(published, environment, keys)
+    columns = _tasks(references[0], keys)
+    order = [keys.index(column.key) for column in columns]
+    partial = {key: indices for key, indices in (tasks or {}).items() if key in keys}
+    unlike = [column.title for column in plain if not column.comparable]
+    notes = [f"{INCOMPARABLE} Not comparable with the published rows: {', '.join(unlike)}."] if unlike else []
+    if partial:
+        names = "; ".join(f"{key} {', '.join(map(str, indices))}" for key, indices in partial.items())
+        notes.append(f"{INCOMPARABLE} Only some tasks were measured; published rates are over all tasks: {names}.")
+    for published in references:
+        notes.append(f"Published rows, not measured here: {published.source}. {published.protocol}")
+        if _has_all(published, columns) and any(row.average is not None for row in published.rows):
+            notes.append(STATED_NOTE)
     return replace(
         table,
-        columns=_columns(first, places, comparable, len(plain) < len(table.columns)),
-        sections=(*(_ours(section, order) for section in table.sections), *(_block(one, places) for one in references)),
-        notes=(*_ours_notes(table.notes, some), *(note for one in references for note in _notes(one, places))),
-        heading=first.heading,
-        stacked=stacked,
+        columns=_columns(references[0], columns, {*unlike, *partial}, has_mean=len(plain) < len(table.columns)),
+        sections=(
+            *(_our_section(section, order) for section in table.sections),
+            *(_published_section(published, columns) for published in references),
+        ),
+        notes=(*table.notes, *notes),
     )
 
 
-def refuse_others(published: PublishedTable, environment: str, keys: Sequence[str]) -> None:
-    """Numbers of another environment, or of none of these columns."""
-    if published.environment != environment:
-        where = f"of `{published.environment}`" if published.environment else "of no environment that suites can name"
-        raise UserError(f"{published.title}: numbers {where}; they cannot stand beside rows of `{environment}`")
-    if not set(keys) & set(published.keys):
-        raise UserError(
-            f"{published.title}: none of its columns ({', '.join(published.keys)}) is in this table ({', '.join(keys)})"
-        )
-
-
-def _groups(published: PublishedTable, columns: Sequence[Column]) -> list[PublishedGroup]:
-    """The publication's groups that have columns here."""
-    keys = {column.title for column in columns}
-    return [group for group in published.groups if keys & set(group.keys)]
-
-
-def _places(published: PublishedTable, keys: Sequence[str], further: str) -> list[_Place]:
-    """The publication's order; columns that it lacks follow, in the group `further`."""
-    known = [
-        _Place(key, title, group.title)
+def _tasks(published: PublishedTable, keys: Sequence[str]) -> list[_Task]:
+    """The columns in the publication's order; columns that it does not have follow."""
+    tasks = [
+        _Task(key, title, group.title)
         for group in published.groups
         for key, title in zip(group.keys, group.columns, strict=False)
         if key in keys
     ]
-    return known + [_Place(key, key, further) for key in keys if key not in published.keys]
+    return tasks + [_Task(key, key, "") for key in keys if key not in published.keys]
 
 
 def _columns(
-    published: PublishedTable, places: Sequence[_Place], comparable: dict[str, bool], averaged: bool
+    published: PublishedTable, tasks: Sequence[_Task], unlike: set[str], *, has_mean: bool
 ) -> tuple[Column, ...]:
-    """averaged: ours have a mean; where the publication leaves none here, it stays at the end."""
+    """The columns with the publication's means; if it has none here, our own mean stays at the end."""
     columns: list[Column] = []
     for group in published.groups:
-        members = [place for place in places if place.key in group.keys]
-        first = len(columns)
-        columns += [_column(place, comparable) for place in members]
+        members = [task for task in tasks if task.key in group.keys]
+        start = len(columns)
+        columns += [_column(task, unlike) for task in members]
         if group.average and len(members) > 1:
-            heading = "" if group.average == "apart" else group.title
-            mean_of = range(first, len(columns))
-            columns.append(Column(_mean_title("Avg", mean_of, group.columns), heading, tuple(mean_of)))
-    known = tuple(index for index, column in enumerate(columns) if not column.mean_of)
-    columns += [_column(place, comparable) for place in places if place.key not in published.keys]
-    if published.overall and len({columns[index].group for index in known}) > 1:
-        columns.append(Column(_mean_title(published.overall, known, published.keys), "", known))
-    if averaged and not any(column.mean_of for column in columns) and len(columns) > 1:
+            mean_of = tuple(range(start, len(columns)))
+            columns.append(Column(_mean_title("Avg", mean_of, group.columns), group.title, mean_of))
+    shared = tuple(index for index, column in enumerate(columns) if not column.mean_of)
+    columns += [_column(task, unlike) for task in tasks if task.key not in published.keys]
+    if published.overall and len({columns[index].group for index in shared}) > 1:
+        columns.append(Column(_mean_title(published.overall, shared, published.keys), "", shared))
+    if has_mean and not any(column.mean_of for column in columns) and len(columns) > 1:
         columns.append(Column("Avg", "", tuple(range(len(columns)))))
     return tuple(columns)
 
 
-def _column(place: _Place, comparable: dict[str, bool]) -> Column:
-    same = comparable[place.key]
-    return Column(place.title + ("" if same else INCOMPARABLE), place.group, comparable=same)
+def _column(task: _Task, unlike: set[str]) -> Column:
+    mark = f" {INCOMPARABLE}" if task.key in unlike else ""
+    return Column(task.title + mark, task.group, comparable=not mark)
 
 
 def _mean_title(title: str, mean_of: Sequence[int], published: Sequence[str]) -> str:
-    """Both sides' mean is over the columns that are here; where some are not, its title says so."""
+    """The title of a mean, which on both sides is over the columns of this table only."""
     return title if len(mean_of) == len(published) else f"{title} of these {len(mean_of)}"
 
 
-def _ours(section: Section, order: Sequence[int]) -> Section:
-    lines = tuple(_reordered(line, order) for line in section.lines)
+def _our_section(section: Section, order: Sequence[int]) -> Section:
+    def reordered(difference: DifferenceOf) -> DifferenceOf:
+        return lambda cells: difference([order[cell] for cell in cells])
+
+    lines = tuple(
+        replace(line, cells=tuple(line.cells[index] for index in order))
+        if isinstance(line, Row)
+        else replace(line, difference=reordered(line.difference))
+        for line in section.lines
+    )
     return Section(lines, f"{OURS}: {section.title}" if section.title else OURS)
 
 
-def _reordered(line: Row | Delta, order: Sequence[int]) -> Row | Delta:
-    if isinstance(line, Row):
-        return replace(line, cells=tuple(line.cells[index] for index in order))
-    intervals = tuple(line.intervals[index] for index in order)
-    return replace(line, intervals=intervals, joint=_reordered_joint(line.joint, order))
-
-
-def _reordered_joint(joint: Joint | None, order: Sequence[int]) -> Joint | None:
-    return None if joint is None else lambda places: joint([order[place] for place in places])
-
-
-def _block(published: PublishedTable, places: Sequence[_Place]) -> Section:
-    whole = _whole(published, places)
-    rows = tuple(
-        _row(published, row_of(published, row), section.title, places, whole)
-        for section in published.sections
-        for row in section.rows
-    )
+def _published_section(published: PublishedTable, tasks: Sequence[_Task]) -> Section:
+    rows = []
+    for section in published.sections:
+        for published_row in section.rows:
+            row = table_row(published, published_row, with_average=_has_all(published, tasks))
+            cells = dict(zip(published.keys, row.cells, strict=True))
+            title = f"{row.title} ({section.title})" if section.title else row.title
+            rows.append(Row(title, tuple(cells.get(task.key) for task in tasks), row.stated))
     name = published.title.partition(":")[0]  # SimpleVLA-RL, table 2
-    rows = tuple(row for row in rows if row.stated or any(row.cells))
-    return Section(rows, name if name.startswith("Published") else f"Published: {name}", reference=True)
+    lines = tuple(row for row in rows if row.stated or any(row.cells))
+    return Section(lines, name if name.startswith("Published") else f"Published: {name}", reference=True)
 
 
-def _whole(published: PublishedTable, places: Sequence[_Place]) -> bool:
-    """Whether the columns are the publication's, so that an average that it states is of these."""
-    return {place.key for place in places} == set(published.keys)
-
-
-def _row(published: PublishedTable, row: Row, section: str, places: Sequence[_Place], whole: bool) -> Row:
-    cells = dict(zip(published.keys, row.cells, strict=True))
-    name = row.title if whole else row.title.removesuffix(STATED)
-    title = f"{name} ({section})" if section else name
-    return Row(title, tuple(cells.get(place.key) for place in places), row.stated if whole else None)
-
-
-def _ours_notes(notes: Sequence[str], some: Mapping[str, Sequence[int]]) -> list[str]:
-    mark = INCOMPARABLE.strip()
-    ours = [f"{mark} {note}" if note.startswith("Not comparable") else note for note in notes]
-    named = "; ".join(f"{key} {', '.join(map(str, of))}" for key, of in some.items())
-    return (
-        [*ours, f"{mark} Only some tasks were measured, where published figures are over all: {named}."]
-        if some
-        else ours
-    )
-
-
-def _notes(published: PublishedTable, places: Sequence[_Place]) -> list[str]:
-    notes = [f"Published rows, not measured here: {published.source}. {published.protocol}"]
-    stated = _whole(published, places) and any(row.average is not None for row in published.rows)
-    return [*notes, STATED_NOTE] if stated else notes
+def _has_all(published: PublishedTable, tasks: Sequence[_Task]) -> bool:
+    """Check that the columns are the publication's, so that an average that it prints is over them."""
+    return {task.key for task in tasks} == set(published.keys)

@@ -1,19 +1,20 @@
-"""A suite's folder -> its table as files, the same bytes for the same results."""
+"""A suite's tables as files, the same bytes for the same results."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.tables.build import Place, build_table, selections
-from vla_rl_bench.analysis.tables.cells import in_detail
+from vla_rl_bench.analysis.tables.cells import with_detail_tables
 from vla_rl_bench.analysis.tables.latex import latex
 from vla_rl_bench.analysis.tables.markdown import markdown
 from vla_rl_bench.analysis.tables.model import Table
-from vla_rl_bench.analysis.tables.references import with_references
+from vla_rl_bench.analysis.tables.reference_rows import with_references
 from vla_rl_bench.analysis.tables.sources import limited_runs
 from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import write_text
 from vla_rl_bench.records.frame import episodes_frame, run_folders
 
@@ -24,36 +25,46 @@ if TYPE_CHECKING:
 def write_report(
     folder: Path, suite: Suite, run_ids: Collection[str] | None = None, *, stem: str = "table"
 ) -> list[Path]:
-    """Write ``<stem>.md``, ``<stem>.tex`` and ``<stem>s/``, each table in a file of its own -> their paths.
+    """Write ``<stem>.md``, ``<stem>.tex`` and ``<stem>s/``, one file per table, and return their paths.
 
-    The suite's own evaluation first, with counts and intervals, then its other samplings and evaluations.
-    run_ids: the runs that the suite means now; None: every complete run in the folder.
+    The suite's own evaluation comes first, with counts and intervals, then its other samplings and evaluations.
+
+    Args:
+        folder: The suite's folder.
+        suite: The suite.
+        run_ids: The suite's runs; None: every complete run in the folder.
+        stem: The beginning of the names.
     """
-    frame = episodes_frame(run_folders(folder), run_ids)
-    parts = [part for table in suite_tables(frame, suite, limited_runs(folder, suite)) for part in in_detail(table)]
-    return write_files(folder, stem, [markdown(part) for part in parts], {part.label: latex(part) for part in parts})
+    tables = suite_tables(episodes_frame(run_folders(folder), run_ids), suite, limited_runs(folder, suite))
+    return write_tables(folder, stem, [part for table in tables for part in with_detail_tables(table)])
 
 
-def write_files(folder: Path, stem: str, markdowns: Sequence[str], latexes: Mapping[str, str]) -> list[Path]:
-    """Write all tables as markdown, all as LaTeX, and each LaTeX table as a file of its own -> the paths.
+def write_tables(folder: Path, stem: str, tables: Sequence[Table]) -> list[Path]:
+    """Write all tables as markdown, all as LaTeX, and each LaTeX table as a file of its own; return the paths.
 
-    latexes: the tables by label; ``tab:smoke:counts`` is written to ``<stem>s/smoke-counts.tex``.
+    The table labeled ``tab:smoke:counts`` is written to ``<stem>s/smoke-counts.tex``.
     """
-    write_text(folder / f"{stem}.md", "\n".join(markdowns))
-    write_text(folder / f"{stem}.tex", "\n".join(latexes.values()))
-    alone = folder / f"{stem}s"
-    names = {label: label.removeprefix("tab:").replace(":", "-") for label in latexes}
-    written = {alone / f"{names[label]}.tex": text for label, text in latexes.items()}
-    for outdated in set(alone.glob("*.tex")) - set(written):
+    single = folder / f"{stem}s"
+    sources = {single / f"{table.label.removeprefix('tab:').replace(':', '-')}.tex": latex(table) for table in tables}
+    write_text(folder / f"{stem}.md", "\n".join(map(markdown, tables)))
+    write_text(folder / f"{stem}.tex", "\n".join(sources.values()))
+    for outdated in set(single.glob("*.tex")) - set(sources):
         outdated.unlink()
-    for path, text in written.items():
-        write_text(path, text)
-    return [folder / f"{stem}.md", folder / f"{stem}.tex", alone]
+    for path, source in sources.items():
+        write_text(path, source)
+    return [folder / f"{stem}.md", folder / f"{stem}.tex", single]
 
 
 def suite_tables(frame: pd.DataFrame, suite: Suite, limited: Collection[Place] = ()) -> list[Table]:
-    """The suite's own table, beside its references; then its other samplings and evaluations that were measured."""
+    """The suite's own table with its references, then its other samplings and evaluations that were measured."""
     main, *others = selections(suite)
-    further = [build_table(frame, suite, other) for other in others]
     own = with_references(build_table(frame, suite, main, limited=limited), suite)
-    return [own, *(table for table in further if table.seeds)]
+    return [own, *(table for other in others if (table := build_table(frame, suite, other)).seeds)]
+
+
+def write_notes(path: Path, tables: Sequence[Table]) -> None:
+    """Write each table's title and notes, a line each, for formats that have no place for them."""
+    try:
+        write_text(path, "\n".join("\n".join([table.title, *table.notes]) + "\n" for table in tables))
+    except OSError as error:
+        raise UserError(f"--notes {path}: cannot be written: {error.strerror}") from None
