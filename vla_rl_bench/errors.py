@@ -1,7 +1,7 @@
-"""What a user did wrong, said so that the next step is plain.
+"""Errors: those that a user can fix, and failures of environments.
 
 Every error that a user can cause is a :class:`UserError`: the command line prints it as one line, without a
-traceback, and exits with 2.  Everything else is a defect of ours and keeps its traceback.
+traceback, and exits with 2.  Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """An expected error: what is wrong, where, and what to type next."""
+    """An expected error; the message says what is wrong, where, and what to type next."""
 
 
 class SuiteError(UserError):
-    """Something in a suite file or an override is wrong.
+    """An error in a suite file or an override, printed as ``file:line: key: what``.
 
-    Printed as ``file:line: key: what``.  ``where`` is a file name with a line, or ``command line``.
+    Args:
+        where: File name with a line, or ``command line``.
+        key: Dotted key of the suite, such as ``rl.tricks``.
+        what: What is wrong.
     """
 
     def __init__(self, where: str, key: str, what: str) -> None:
@@ -26,24 +29,32 @@ class SuiteError(UserError):
 
 
 class PluginError(UserError):
-    """A plugin is broken, missing, or clashes with another."""
+    """A plugin that is broken, is missing, or clashes with another."""
 
 
 class MissingRequirement(UserError):
-    """Something that is not installed is needed; the message names the command that installs it."""
+    """Software that is needed and not installed; the message names the command that installs it."""
 
 
 class NotSupported(UserError):
-    """An environment or a policy does not offer an optional method; the message names the method."""
+    """An optional method that an environment or a policy does not define; the message names it."""
 
 
 class EnvironmentFailure(Exception):
-    """An environment worker raised or died; the message holds the worker's own traceback."""
+    """An exception or a crash of an environment worker; the message holds the worker's traceback or log tail."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` Did you mean `x`?`` with a leading blank, or the known words, or nothing when none is known."""
-    words = sorted(known)
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Suggest the valid name that is closest to a misspelled one.
+
+    Args:
+        word: The misspelled name.
+        names: Valid names.
+
+    Returns:
+        `` Did you mean `x`?``, else `` Known: x, y.``, both with a leading blank; empty if there are no valid names.
+    """
+    words = sorted(names)
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         return f" Did you mean `{close[0]}`?"

@@ -1,4 +1,4 @@
-"""Frozen events that observers of a run receive.  `run` is the run id, `folder` its folder."""
+"""Frozen events that observers of a run receive."""
 
 from __future__ import annotations
 
@@ -15,72 +15,72 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunStart:
-    run: str
-    folder: Path
-    config: Mapping[str, object]
+    """A run starts or resumes."""
+
+    run: str  # run id
+    folder: Path  # the run's folder
+    config: Mapping[str, object]  # the run's recipe, as in `run.json`
 
 
 @dataclass(frozen=True)
 class GroupEnd:
-    """The last rollout of a group has ended.  policy: the policy that played it, with whole weights."""
+    """The last rollout of a group has ended."""
 
-    run: str
-    folder: Path
-    iteration: int
+    run: str  # run id
+    folder: Path  # the run's folder
+    iteration: int  # RL iteration, from 1
     group: Group
-    policy: TokenPolicy
+    policy: TokenPolicy  # the policy that acted, with whole weights
 
 
 @dataclass(frozen=True)
 class RolloutEnd:
-    """A batch is complete.  drawn: its groups, which are those with an index below `drawn`, kept or not.
+    """A batch is complete."""
 
-    kept: groups that every `keep_group` agreed to.
-    """
-
-    run: str
-    folder: Path
-    iteration: int
-    drawn: int
-    kept: int
-    successes: int
-    trajectories: int
+    run: str  # run id
+    folder: Path  # the run's folder
+    iteration: int  # RL iteration, from 1
+    drawn: int  # groups of the batch, kept or not: those with an index below this number
+    kept: int  # groups that every `keep_group` agreed to
+    successes: int  # successful trajectories of the batch's groups
+    trajectories: int  # trajectories of the batch's groups
 
 
 @dataclass(frozen=True)
 class UpdateEnd:
-    """metrics: the line written to metrics.jsonl.  skipped: nothing was kept, so nothing was updated."""
+    """An iteration's update is done."""
 
-    run: str
-    iteration: int
-    skipped: bool
-    metrics: Mapping[str, float]
+    run: str  # run id
+    iteration: int  # RL iteration, from 1
+    skipped: bool  # True: no group was kept, so the policy did not change
+    metrics: Mapping[str, float]  # the numbers of the line in metrics.jsonl
 
 
 @dataclass(frozen=True)
 class EvaluationEnd:
-    """iteration: the RL iteration or SFT step it follows; None for the final evaluation of the run.
+    """An evaluation is done."""
 
-    evaluation: ``main``, ``unseen`` or the suite's own name for it.
-    """
-
-    run: str
-    iteration: int | None
-    sampling: str
+    run: str  # run id
+    iteration: int | None  # RL iteration or SFT step before it; None: final evaluation
+    sampling: str  # `greedy`, or the temperature as in `T=1.6`
     successes: int
     episodes: int
-    evaluation: str = "main"
+    evaluation: str = "main"  # `main`, `unseen`, or the suite's name for it
 
 
 @dataclass(frozen=True)
 class CheckpointSaved:
-    run: str
-    iteration: int
+    """A checkpoint is on disk."""
+
+    run: str  # run id
+    iteration: int  # RL iterations done
     path: Path
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    run: str
-    folder: Path
-    status: str
+    """A run has ended."""
+
+    run: str  # run id
+    folder: Path  # the run's folder
+    status: str  # `complete` or `failed`

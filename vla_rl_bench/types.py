@@ -1,4 +1,4 @@
-"""Frozen records that cross the borders between rooms.  NumPy only: an environment worker imports this module."""
+"""Frozen records that environments, policies and the engine exchange.  NumPy only: workers import this module."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ ImageArray = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Start:
-    """Where an episode begins: a task of the column's task suite and an init state (LIBERO) or scene seed."""
+    """Initial state of an episode."""
 
-    task: int
-    index: int
+    task: int  # index into `EnvironmentSpec.tasks`
+    index: int  # a stored initial state (LIBERO), or the seed of a scene
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a policy sees, single or batched (``*B`` is empty or one leading axis).
+    """Input of a policy, single or batched: ``*B`` is empty or one leading axis."""
 
-    images: camera name -> uint8 ``[*B, H, W, 3]``, RGB, top row first, oriented as `ImageSpec` says.
-    proprio: float32 ``[*B, P]``, in the units that `EnvironmentSpec.proprio` names; P may be 0.
-    """
-
-    images: Mapping[str, ImageArray]
-    proprio: FloatArray
+    images: Mapping[str, ImageArray]  # camera -> uint8 [*B, H, W, 3] RGB, top row first, oriented as `ImageSpec` says
+    proprio: FloatArray  # float32 [*B, P] in the units that `EnvironmentSpec.proprio` names; P may be 0
 
     def __getitem__(self, index: int | slice | NDArray[np.int64]) -> Observation:
+        """Select rows of a batch.
+
+        Args:
+            index: An integer for a single observation; a slice or int64 ``[N]`` for a batch.
+        """
         return Observation({name: image[index] for name, image in self.images.items()}, self.proprio[index])
 
     @staticmethod
     def stack(items: Sequence[Observation]) -> Observation:
-        """Single observations -> one batch."""
+        """Stack B single observations with the same cameras into a batch of B."""
         return Observation(
             {name: np.stack([item.images[name] for item in items]) for name in items[0].images},
             np.stack([item.proprio for item in items]),
@@ -45,7 +46,7 @@ class Observation:
 
     @staticmethod
     def concatenate(items: Sequence[Observation]) -> Observation:
-        """Batches -> one batch."""
+        """Concatenate batches with the same cameras into one batch."""
         return Observation(
             {name: np.concatenate([item.images[name] for item in items]) for name in items[0].images},
             np.concatenate([item.proprio for item in items]),
@@ -54,56 +55,43 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What a chunk of K actions did to one episode.
+    """Outcome of a chunk of K actions in one episode.
 
-    The environment executes the actions in order and stops inside the chunk as soon as the episode ends
-    (success is terminal; the task's step limit truncates).
-    observation: after the last executed action; None when the episode has ended.
-    steps: actions executed, 1..K.  success: the task is solved.  done: success, or the step limit is reached.
-    events: words for what happened in this chunk (``grasped``, ``planning-failed``), recorded with the episode.
+    The environment executes the actions in order and stops inside the chunk as soon as the episode ends: success is
+    terminal, and the task's step limit truncates.
     """
 
-    observation: Observation | None
-    steps: int
-    success: bool
-    done: bool
-    events: tuple[str, ...] = ()
+    observation: Observation | None  # single, after the last executed action; None if the episode has ended
+    steps: int  # actions executed, 1..K
+    success: bool  # the task is solved
+    done: bool  # the episode has ended: success, or the step limit is reached
+    events: tuple[str, ...] = ()  # words for what happened (`grasped`, `planning-failed`), recorded with the episode
 
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """One successful episode of an expert, one row a step.
-
-    observations: batched over the T steps, each seen *before* the action of its row.
-    actions: float32 ``[T, D]`` in the environment's action space: the labels to imitate.
-    events: words for what happened, as in `ChunkResult`; None where nobody noted them.
-    """
+    """One successful episode of an expert of T steps."""
 
     start: Start
-    observations: Observation
-    actions: FloatArray
-    events: tuple[str, ...] | None = None
+    observations: Observation  # batch of T; row t is observed *before* action t
+    actions: FloatArray  # float32 [T, D] in the environment's action space: the labels to imitate
+    events: tuple[str, ...] | None = None  # as in `ChunkResult`; None: not recorded
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One rolled-out episode: ragged (C chunks), uint8 frames, behaviour log-probs; nothing padded.
-
-    observations: batched over the C chunks, each seen before its chunk.
-    tokens: int16 ``[C, K*D]`` action tokens, chunk-major, dimensions inner.
-    logprobs: float32 ``[C, K*D]`` under the behaviour policy *at the rollout's temperature*; empty when greedy.
-    steps: int64 ``[C]`` actions executed in each chunk (less than K only in the last).
-    """
+    """One rolled-out episode of C chunks; nothing is padded."""
 
     start: Start
-    rollout: int
-    observations: Observation
-    tokens: NDArray[np.int16]
+    rollout: int  # index of the episode among the rollouts of its start
+    observations: Observation  # batch of C; row c is observed *before* chunk c
+    tokens: NDArray[np.int16]  # [C, K*D] action tokens, chunk-major, dimensions inner
+    # float32 [C, K*D] under the policy that acted, *at the rollout's temperature*; empty if greedy
     logprobs: FloatArray
-    steps: IntArray
+    steps: IntArray  # int64 [C], actions executed in each chunk; less than K only in the last
     success: bool
-    events: tuple[str, ...] = ()
-    complete: bool = True  # False: cut short because nothing needed it any more; it then has its steps alone
+    events: tuple[str, ...] = ()  # of all chunks, as in `ChunkResult`
+    complete: bool = True  # False: stopped early because it was no longer needed; only `steps` is then filled
 
     @property
     def length(self) -> int:
@@ -113,62 +101,57 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Group:
-    """G trajectories from one start: what GRPO compares.  index: its place in the order of launch."""
+    """G trajectories from one start, which GRPO compares with each other."""
 
-    index: int
+    index: int  # position in the order in which groups are begun
     start: Start
-    trajectories: tuple[Trajectory, ...]
+    trajectories: tuple[Trajectory, ...]  # G of them
 
     @property
     def successes(self) -> int:
+        """Number of successful trajectories."""
         return sum(trajectory.success for trajectory in self.trajectories)
 
     @property
     def returns(self) -> FloatArray:
-        """float32 ``[G]``: 1 for success, 0 for failure (the paper's equation 9)."""
+        """Returns, float32 ``[G]``: 1 for success, 0 for failure (SimpleVLA-RL, equation 9)."""
         return np.array([trajectory.success for trajectory in self.trajectories], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A task of a task suite.  step_limit: environment steps an episode may take."""
+    """A task of a task suite."""
 
     name: str
-    instruction: str
-    step_limit: int
+    instruction: str  # as the policy reads it
+    step_limit: int  # environment steps that an episode may take
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """A camera: uint8 ``[height, width, 3]`` RGB; orientation: how it is turned, in a word of
-    `vla_rl_bench.conventions`."""
+    """A camera: uint8 ``[height, width, 3]`` RGB."""
 
     name: str
-    height: int
-    width: int
-    orientation: str = "upright"
+    height: int  # pixels
+    width: int  # pixels
+    orientation: str = "upright"  # a word of `vla_rl_bench.conventions.ORIENTATIONS`
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """The environment's action space.
+    """The environment's action space: float32 ``[D]``."""
 
-    names: one a dimension.  low, high: bounds.  noop: the action that holds still, which pads a chunk past the
-    end of a demonstration.  gripper, rotation: the convention in words of `vla_rl_bench.conventions`; compared with
-    what a policy expects.
-    absolute: actions are places to be, so that a demonstration's last action pads it instead.
-    """
-
-    names: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    noop: tuple[float, ...]
-    gripper: str = "none"
-    rotation: str = "none"
-    absolute: bool = False
+    names: tuple[str, ...]  # one per dimension, with its unit and frame
+    low: tuple[float, ...]  # lower bounds
+    high: tuple[float, ...]  # upper bounds
+    noop: tuple[float, ...]  # action that holds still; pads a chunk beyond the end of a demonstration
+    gripper: str = "none"  # a word of `vla_rl_bench.conventions.GRIPPERS`
+    rotation: str = "none"  # a word of `vla_rl_bench.conventions.ROTATIONS`
+    absolute: bool = False  # actions are target positions; a demonstration's last action then pads instead of `noop`
 
     @property
     def dimensions(self) -> int:
+        """Number of dimensions, D."""
         return len(self.names)
 
 
@@ -177,35 +160,32 @@ SPLITS = ("demonstration", "training", "held-out")
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What an environment declares of itself; written into every run.
-
-    protocol: a version string that holds everything that changes a number (step limit, settle steps, rendering,
-    simulator version).  Results of different protocols never share a table.
-    suite: the task suite (a column).  splits: split name (of `SPLITS`) -> half-open range of start indices.
-    """
+    """An environment's declaration of itself; written into every run."""
 
     name: str
-    suite: str
+    suite: str  # the task suite: a column of the results
+    # Version string with everything that changes a number: step limit, settle steps, rendering, simulator version.
+    # Results of different protocols never share a table.
     protocol: str
     tasks: tuple[TaskSpec, ...]
-    images: tuple[ImageSpec, ...]
-    proprio: tuple[str, ...]
+    images: tuple[ImageSpec, ...]  # cameras
+    proprio: tuple[str, ...]  # one name per dimension of proprioception, with its unit
     action: ActionSpec
-    splits: Mapping[str, tuple[int, int]]
-    versions: Mapping[str, str] = field(default_factory=dict)
-    comparable: bool = True
+    splits: Mapping[str, tuple[int, int]]  # split (of `SPLITS`) -> half-open range of start indices
+    versions: Mapping[str, str] = field(default_factory=dict)  # package -> version; for the record only
+    comparable: bool = True  # False: stands in for the real environment, such as one with substitute assets
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How actions are drawn.  The same temperature divides the logits in sampling and in every log-prob."""
+    """Sampling of action tokens."""
 
-    temperature: float = 1.0
+    temperature: float = 1.0  # divides the logits in sampling and in every log-prob
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRange:
-    """The ratio is clipped to ``[1 - low, 1 + high]``."""
+    """Bounds of the probability ratio: ``[1 - low, 1 + high]``."""
 
     low: float
     high: float

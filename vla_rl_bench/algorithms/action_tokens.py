@@ -1,7 +1,7 @@
-"""Actions in [-1, 1] <-> 256 action tokens, as OpenVLA has them (facts: openvla/prismatic ``action_tokenizer``).
+"""Actions in [-1, 1] as 256 action tokens, as in OpenVLA (openvla/prismatic, ``action_tokenizer.py``).
 
-256 edges on [-1, 1] make 255 intervals, so 255 centres.  Token ids *descend* with the value: token 0 (the vocabulary's
-31744) is the top, and tokens 0 and 1 both mean the top centre.
+256 edges on [-1, 1] make 255 intervals, so 255 centers.  Token ids *descend* with the value: token 0 (the vocabulary's
+31744) is the top, and tokens 0 and 1 both mean the top center.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-BINS = 256
+BINS = 256  # OpenVLA
 _EDGES = np.linspace(-1.0, 1.0, BINS)
-_CENTRES = ((_EDGES[:-1] + _EDGES[1:]) / 2).astype(np.float32)
+_CENTERS = ((_EDGES[:-1] + _EDGES[1:]) / 2).astype(np.float32)
 
 
 def encode(values: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Values ``[...]``, clipped to [-1, 1] -> tokens ``[...]`` in 0..255.
+    """Convert normalized actions to tokens.
+
+    Args:
+        values: Float ``[...]``; clipped to [-1, 1].
+
+    Returns:
+        Tokens int16 ``[...]`` in 0..255.
 
     Raises:
         ValueError: A value is NaN, which has no token (`numpy.digitize` would make it the largest action).
@@ -27,5 +33,12 @@ def encode(values: NDArray[np.floating]) -> NDArray[np.int16]:
 
 
 def decode(tokens: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Tokens ``[...]`` -> the centres of their intervals, float32 in (-1, 1)."""
-    return _CENTRES[np.clip(BINS - 1 - np.asarray(tokens, np.int64), 0, BINS - 2)]
+    """Convert tokens to normalized actions, the centers of their intervals.
+
+    Args:
+        tokens: Integers ``[...]`` in 0..255.
+
+    Returns:
+        Values float32 ``[...]`` in (-1, 1).
+    """
+    return _CENTERS[np.clip(BINS - 1 - np.asarray(tokens, np.int64), 0, BINS - 2)]

@@ -1,6 +1,6 @@
-"""How token objectives become one number: weights that sum to 1 over a mini-batch.
+"""Aggregation of token objectives to one number: weights that sum to 1 over a mini-batch.
 
-Always named in the suite: papers and codes differ, and the difference moves the learning rate.
+A suite always names one: papers and codes differ, and the difference acts like another learning rate.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ from torch import Tensor
 
 
 def trajectory_mean(mask: Tensor, trajectory: Tensor) -> Tensor:
-    """Mean over trajectories of each trajectory's token mean: SimpleVLA-RL's equation 11 (``1/G sum 1/|a_i| sum``).
+    """Weight tokens for the mean over trajectories of each trajectory's token mean.
 
-    mask: ``[C, T]`` of 1 and 0.  trajectory: int ``[C]``, which trajectory of the mini-batch a chunk belongs to,
-    0..n-1.  -> weights ``[C, T]``, 0 where masked.
+    SimpleVLA-RL, equation 11: ``1/G sum 1/|a_i| sum``.
+
+    Args:
+        mask: ``[C, T]`` of 1 and 0: tokens that count.
+        trajectory: int64 ``[C]``, the trajectory of the mini-batch, 0..n-1, that a chunk belongs to.
+
+    Returns:
+        Weights ``[C, T]``; 0 for masked tokens.
     """
     n = int(trajectory.max()) + 1
     tokens = torch.zeros(n, dtype=mask.dtype).index_add_(0, trajectory, mask.sum(dim=1))
@@ -23,9 +29,16 @@ def trajectory_mean(mask: Tensor, trajectory: Tensor) -> Tensor:
 
 
 def token_mean(mask: Tensor, trajectory: Tensor) -> Tensor:
-    """Mean over all executed tokens of the mini-batch (DAPO): long trajectories weigh more.
+    """Weight tokens for the mean over all tokens of the mini-batch: long trajectories count more.
 
-    Arguments as for `trajectory_mean`.
+    DAPO (arXiv 2503.14476), token-level loss.
+
+    Args:
+        mask: ``[C, T]`` of 1 and 0: tokens that count.
+        trajectory: Not used; as in `trajectory_mean`.
+
+    Returns:
+        Weights ``[C, T]``; 0 for masked tokens.
     """
     return mask / mask.sum()
 

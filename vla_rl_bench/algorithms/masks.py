@@ -1,4 +1,4 @@
-"""Which action tokens count: those whose action was executed.  Chunk-major, dimensions inner."""
+"""Mask of the action tokens whose action was executed.  Chunk-major, dimensions inner."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from torch import Tensor
 
 
 def executed_tokens(steps: Tensor, chunk: int, action_dim: int) -> Tensor:
-    """steps: int ``[C]`` actions executed in each chunk -> float ``[C, chunk * action_dim]`` of 1 and 0.
+    """Mark the tokens whose action was executed.
 
     A chunk stops at success or at the step limit; its later actions never reached the environment and get no gradient.
+
+    Args:
+        steps: Integers ``[C]``, actions executed in each chunk.
+        chunk: K, actions of a chunk.
+        action_dim: D, dimensions of an action.
+
+    Returns:
+        Float ``[C, K*D]`` of 1 and 0.
     """
     executed = torch.arange(chunk) < steps[:, None]
     return executed.repeat_interleave(action_dim, dim=1).float()

@@ -1,4 +1,4 @@
-"""Drawing action tokens and scoring them, at one temperature."""
+"""Sampling and scoring of action tokens, at one temperature."""
 
 from __future__ import annotations
 
@@ -6,21 +6,43 @@ from torch import Tensor
 
 
 def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-    """logits: ``[B, T, bins]``, undivided.  tokens: int64 ``[B, T]`` -> float32 ``[B, T]`` at this temperature."""
+    """Compute the log-probs of tokens.
+
+    Args:
+        logits: Float ``[B, T, bins]``, not divided by any temperature.
+        tokens: int64 ``[B, T]``.
+        temperature: Divides the logits.
+
+    Returns:
+        Log-probs in nats, float32 ``[B, T]``.
+    """
     return (logits.float() / temperature).log_softmax(-1).gather(-1, tokens[..., None])[..., 0]
 
 
 def token_entropy(logits: Tensor, temperature: float) -> Tensor:
-    """logits: ``[B, T, bins]`` -> entropy in nats ``[B, T]`` at this temperature."""
+    """Compute the entropy of each token's distribution.
+
+    Args:
+        logits: Float ``[B, T, bins]``, not divided by any temperature.
+        temperature: Divides the logits.
+
+    Returns:
+        Entropy in nats, float32 ``[B, T]``.
+    """
     logp = (logits.float() / temperature).log_softmax(-1)
     return -(logp.exp() * logp).sum(-1)
 
 
 def sample_tokens(logits: Tensor, uniforms: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Inverse-CDF sampling: one pass, and the draw depends only on the logits and the uniforms handed in.
+    """Sample tokens by inverting the cumulative distribution; deterministic in the logits and the uniforms.
 
-    logits: ``[B, T, bins]``.  uniforms: float32 ``[B, T]`` in [0, 1).
-    -> tokens int64 and log-probs float32, both ``[B, T]``.
+    Args:
+        logits: Float ``[B, T, bins]``, not divided by any temperature.
+        uniforms: float32 ``[B, T]`` in [0, 1).
+        temperature: Divides the logits.
+
+    Returns:
+        Tokens int64 and their log-probs in nats float32, both ``[B, T]``.
     """
     logp = (logits.float() / temperature).log_softmax(-1)
     cdf = logp.exp().cumsum(-1)
