@@ -86,7 +86,7 @@ def test_a_sound_plugin_says_where_it_comes_from_and_what_it_has() -> None:
 
 
 def test_a_retired_hook_is_ignored_with_one_warning_that_names_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deprecated, "_warned", set())
+    monkeypatch.setattr(deprecated, "_warned", {})
     record = environment()
     old = registering(register_environments=[record], register_benchmarks=["anything"])
     with pytest.warns(DeprecationWarning, match="the hook `register_benchmarks` of plugin p is ignored") as warnings:
@@ -97,7 +97,7 @@ def test_a_retired_hook_is_ignored_with_one_warning_that_names_the_plugin(monkey
 
 
 def test_benchmark_entry_still_imports_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deprecated, "_warned", set())
+    monkeypatch.setattr(deprecated, "_warned", {})
     with pytest.warns(DeprecationWarning, match="BenchmarkEntry is deprecated"):
         assert entries.BenchmarkEntry("head", "two heads", "K", "measured:rows").letter == "K"
 
@@ -129,6 +129,7 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error(raised: BaseExc
         ({"register_environments": [environment(), environment()]}, "register_environments yields `e` twice"),
         ({"register_environments": [environment(name="Big One")]}, "`Big One`: a name is made of"),
         ({"register_environments": [environment(make="a.b.c")]}, "make must be a text like `package.module:attribute`"),
+        ({"register_algorithms": [entries.AlgorithmEntry("x", "", "a.b.c")]}, "train must be a text like"),
         ({"register_environments": [environment(suites="s")]}, "suites must be a tuple of texts"),
         ({"register_environments": [environment(requires=["torch"])]}, "requires must be a tuple of texts"),
         ({"register_environments": [environment(options=Options())]}, "its options must be a frozen dataclass"),

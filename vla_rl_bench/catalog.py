@@ -1,4 +1,4 @@
-"""The Catalog: what exists, by name, with where it comes from.  Looking costs no import of torch or a simulator."""
+"""The Catalog: registered entries by name, with the plugins that registered them.  Imports no torch, no simulator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vla_rl_bench import entries, plugins
 from vla_rl_bench.errors import MissingRequirement, PluginError, did_you_mean
 from vla_rl_bench.plugins import LoadedPlugin
 
-# what people call it -> the hook that registers it
+# kind of entry, as the command line names it -> the hook that registers it
 KINDS: Mapping[str, str] = {
     "environments": "register_environments",
     "policies": "register_policies",
@@ -31,32 +31,36 @@ SINGULAR: Mapping[str, str] = {"policies": "policy", "strategies": "strategy"}
 
 
 def singular(kind: str) -> str:
-    """``policies`` -> ``policy``."""
+    """Return the singular of a kind: ``policy`` for ``policies``."""
     return SINGULAR.get(kind, kind.removesuffix("s")).replace("-", " ")
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A record and the plugin that registered it."""
+    """An entry and the plugin that registered it."""
 
     entry: Any
     plugin: LoadedPlugin
 
 
 class Catalog:
-    """What a set of plugins registers.  A name that two distributions register is refused when it is looked up."""
+    """Entries of a set of plugins.  A name that two distributions register is an error when it is looked up."""
 
     def __init__(self, loaded: Sequence[LoadedPlugin]) -> None:
         self.plugins = tuple(loaded)
-        self._found: dict[str, dict[str, list[Registered]]] = {hook: defaultdict(list) for hook in plugins.RECORDS}
+        self._entries: dict[str, dict[str, list[Registered]]] = {hook: defaultdict(list) for hook in plugins.RECORDS}
         for plugin in self.plugins:
             for hook, records in plugin.records.items():
                 for record in records:
-                    self._found[hook][record.name].append(Registered(record, plugin))
+                    self._entries[hook][record.name].append(Registered(record, plugin))
 
     @classmethod
     def of(cls, **modules: ModuleType | object) -> Catalog:
-        """A catalog of plugins in hand, for tests: distribution name -> module (or object) with the hooks."""
+        """Make a catalog of plugins in memory, for tests.
+
+        Args:
+            modules: Module, or object, with the hooks, by distribution name.
+        """
         return cls(
             [
                 plugins.load_plugin(name, lambda module=module: module, module=name, distribution=name)  # type: ignore[misc]
@@ -64,7 +68,7 @@ class Catalog:
             ]
         )
 
-    # -- one by name
+    # -- entries by name
 
     def environment(self, name: str) -> entries.EnvironmentEntry:
         return cast("entries.EnvironmentEntry", self.find("environments", name).entry)
@@ -97,30 +101,34 @@ class Catalog:
         return cast("entries.SuiteEntry", self.find("suites", name).entry)
 
     def find(self, kind: str, name: str) -> Registered:
-        """The one record of that kind and name; a `PluginError` when there is none or more than one."""
-        known = self._found[KINDS[kind]]
-        found = known.get(name, [])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise PluginError(self._clash(kind, name, found))
+        """Look up the entry of a kind and name.
+
+        Raises:
+            PluginError: No plugin registers it, or more than one does.
+        """
+        entries_by_name = self._entries[KINDS[kind]]
+        candidates = entries_by_name.get(name, [])
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise PluginError(self._clash(kind, name, candidates))
         broken = [plugin.name for plugin in self.plugins if plugin.error]
         hint = f" Broken plugins: {', '.join(broken)}; see `vla-rl-bench plugins`." if broken else ""
-        close = did_you_mean(name, known) or " None is installed."
+        close = did_you_mean(name, entries_by_name) or " None is installed."
         raise PluginError(f"unknown {singular(kind)} `{name}`.{close}{hint}")
 
     # -- listings
 
     def names(self, kind: str) -> list[str]:
-        return sorted(self._found[KINDS[kind]])
+        return sorted(self._entries[KINDS[kind]])
 
     def listing(self, kind: str) -> list[Registered]:
-        """Everything of a kind, by name; clashing names more than once."""
-        known = self._found[KINDS[kind]]
-        return [one for name in sorted(known) for one in known[name]]
+        """List the entries of a kind by name; clashing names appear more than once."""
+        entries_by_name = self._entries[KINDS[kind]]
+        return [entry for name in sorted(entries_by_name) for entry in entries_by_name[name]]
 
     def checks(self) -> list[Registered]:
-        """The checks for ``doctor``, plugin by plugin; equal names are fine here."""
+        """List the checks for ``doctor``, plugin by plugin; two checks may have the same name."""
         return [
             Registered(record, plugin)
             for plugin in self.plugins
@@ -128,23 +136,27 @@ class Catalog:
         ]
 
     def clashes(self) -> list[str]:
-        """One line for each name that more than one distribution registers."""
+        """Describe each name that more than one distribution registers, in one line."""
         return [
-            self._clash(kind, name, found)
+            self._clash(kind, name, candidates)
             for kind, hook in KINDS.items()
-            for name, found in sorted(self._found[hook].items())
-            if len(found) > 1
+            for name, candidates in sorted(self._entries[hook].items())
+            if len(candidates) > 1
         ]
 
     @staticmethod
-    def _clash(kind: str, name: str, found: Sequence[Registered]) -> str:
-        owners = " and ".join(f"{one.plugin.distribution} ({one.plugin.module})" for one in found)
+    def _clash(kind: str, name: str, candidates: Sequence[Registered]) -> str:
+        owners = " and ".join(f"{entry.plugin.distribution} ({entry.plugin.module})" for entry in candidates)
         return f"{singular(kind)} `{name}` is registered by {owners}. Uninstall one of them."
 
     # -- advice
 
     def require(self, entry: Any) -> None:
-        """Refuse an entry whose modules this interpreter lacks, naming the command that brings them."""
+        """Check that this interpreter has the modules that an entry requires.
+
+        Raises:
+            MissingRequirement: It lacks some; the message names the command that installs them.
+        """
         missing = [name for name in getattr(entry, "requires", ()) if not _importable(name)]
         if missing:
             words = ", ".join(f"`{name}`" for name in missing)
@@ -155,11 +167,11 @@ class Catalog:
 def _importable(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # a parent package is missing, or half there
+    except (ImportError, ValueError):  # a parent package is missing or broken
         return False
 
 
 @cache
 def discover() -> Catalog:
-    """The process-wide catalog of everything installed; built on the first call."""
+    """Return the catalog of all installed plugins; built on the first call in a process."""
     return Catalog(plugins.load_all())

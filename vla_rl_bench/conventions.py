@@ -1,8 +1,8 @@
-"""Words for what an action or an image means, and the comparison of a policy's with an environment's.
+"""Conventions of actions and images: a vocabulary, and the comparison of a policy's with an environment's.
 
-An environment declares its words in `ActionSpec` and `ImageSpec`; a policy that was trained elsewhere says by
-`PolicyEntry.expects` which it means.  Where they differ, the robot would do the opposite of what the policy says, and
-nothing would crash; so a run is refused before it begins.
+An environment declares its conventions in `ActionSpec` and `ImageSpec`; a policy that was trained elsewhere declares
+those that it expects in `PolicyEntry.expects`.  If they differ, the robot would do the opposite of what the policy
+means, without a crash; so it is an error before the run begins.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ ROTATIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a policy takes for granted of its environment.  None: whatever the environment has.
+    """Conventions that a policy expects of its environment.  None: any."""
 
-    who: what expects it, as a message should call it.  cameras: name -> orientation; other cameras do not matter.
-    proprio: how many numbers, or the words for each as `EnvironmentSpec.proprio` has them.  advice: what to do where
-    something differs, a sentence.
-    """
-
-    who: str
-    dimensions: int | None = None
-    gripper: str | None = None
-    rotation: str | None = None
-    cameras: Mapping[str, str | None] = field(default_factory=dict)
-    proprio: int | tuple[str, ...] | None = None
+    who: str  # the policy's name in messages
+    dimensions: int | None = None  # of an action
+    gripper: str | None = None  # of `GRIPPERS`
+    rotation: str | None = None  # of `ROTATIONS`
+    cameras: Mapping[str, str | None] = field(default_factory=dict)  # camera -> orientation; others do not matter
+    proprio: int | tuple[str, ...] | None = None  # number of dimensions, or their names as in `EnvironmentSpec.proprio`
+    # a sentence: what to do if something differs
     advice: str = "Choose an environment that the policy was trained for, or a policy that was trained for this one"
 
 
 def differences(expected: Expectation, spec: EnvironmentSpec) -> Iterator[str]:
-    """What the policy expects and the environment does not declare; each names both sides."""
+    """Compare a policy's conventions with an environment's.
+
+    Yields:
+        A sentence per difference, which names both sides.
+    """
     yield from _of_actions(expected, spec)
     yield from _of_images(expected, spec)
     yield from _of_proprio(expected, spec)
@@ -75,41 +75,42 @@ def _of_actions(expected: Expectation, spec: EnvironmentSpec) -> Iterator[str]:
             f"`{who}` has actions of {expected.dimensions} dimensions, environment `{spec.name}` has "
             f"{action.dimensions}"
         )
-    for word, ours, theirs in (
+    for word, expected_word, declared_word in (
         ("gripper", expected.gripper, action.gripper),
         ("rotation", expected.rotation, action.rotation),
     ):
-        if ours not in (None, theirs):
-            yield f"`{who}` means {word} `{ours}`, environment `{spec.name}` declares `{theirs}`"
+        if expected_word not in (None, declared_word):
+            yield f"`{who}` means {word} `{expected_word}`, environment `{spec.name}` declares `{declared_word}`"
 
 
 def _of_images(expected: Expectation, spec: EnvironmentSpec) -> Iterator[str]:
-    known = {image.name: image.orientation for image in spec.images}
+    orientations = {image.name: image.orientation for image in spec.images}
     for camera, orientation in expected.cameras.items():
-        if camera not in known:
-            yield f"`{expected.who}` sees camera `{camera}`, environment `{spec.name}` has {', '.join(known) or 'none'}"
-        elif orientation not in (None, known[camera]):
+        if camera not in orientations:
+            cameras = ", ".join(orientations) or "none"
+            yield f"`{expected.who}` sees camera `{camera}`, environment `{spec.name}` has {cameras}"
+        elif orientation not in (None, orientations[camera]):
             yield (
                 f"`{expected.who}` sees camera `{camera}` {orientation}, environment `{spec.name}` gives it "
-                f"{known[camera]}"
+                f"{orientations[camera]}"
             )
 
 
 def _of_proprio(expected: Expectation, spec: EnvironmentSpec) -> Iterator[str]:
-    wanted = expected.proprio
-    if wanted is None:
+    proprio = expected.proprio
+    if proprio is None:
         return
-    count = wanted if isinstance(wanted, int) else len(wanted)
+    count = proprio if isinstance(proprio, int) else len(proprio)
     if count != len(spec.proprio):
         yield (
             f"`{expected.who}` reads {count} numbers of proprioception, environment `{spec.name}` gives "
             f"{len(spec.proprio)}"
         )
-    elif isinstance(wanted, tuple):
-        for number, (ours, theirs) in enumerate(zip(wanted, spec.proprio, strict=True)):
-            if ours != theirs:
+    elif isinstance(proprio, tuple):
+        for number, (name, declared_name) in enumerate(zip(proprio, spec.proprio, strict=True)):
+            if name != declared_name:
                 yield (
-                    f"`{expected.who}` reads proprioception {number} as `{ours}`, environment `{spec.name}` gives "
-                    f"`{theirs}`"
+                    f"`{expected.who}` reads proprioception {number} as `{name}`, environment `{spec.name}` gives "
+                    f"`{declared_name}`"
                 )
                 return

@@ -1,7 +1,7 @@
-"""Guarded discovery: what the entry points of group ``vla_rl_bench`` offer, each loaded behind a guard.
+"""Discovery of plugins: the entry points of group ``vla_rl_bench``, each loaded behind a guard.
 
 A plugin that cannot be imported, that implements a hook which does not exist, or that yields a wrong record is kept as
-a `LoadedPlugin` with its error.  It contributes nothing and stops nothing.
+a `LoadedPlugin` with its error.  It registers nothing and stops nothing.
 """
 
 from __future__ import annotations
@@ -43,29 +43,28 @@ TRICK_HOOKS = (*VALUE_HOOKS, "keep_group", "loss_terms")  # change numbers, so a
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _REFERENCE = re.compile(r"[\w.]+:[\w.]+")
 # fields that are "module:attribute"
-_REFERENCES = ("make", "function", "render", "memory", "demonstrations", "needs", "clipped_tokens", "behavior")
-_RESERVED = ("name",)  # keys that a suite writes beside a plugin's options
+_REFERENCES = (
+    "make", "function", "train", "render", "memory", "demonstrations", "needs", "expects", "clipped_tokens", "behavior",
+)  # fmt: skip
+# keys that a suite writes beside a plugin's options
+_RESERVED = ("name",)
 _RESERVED_FOR_ENVIRONMENTS = ("name", "python", "starts")
-# what a suite writes there itself
 
 
 class WrongRecord(Exception):
-    """A plugin registers something that cannot be used; the message says what."""
+    """A record that cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin and where it comes from.  error: why it is broken, in one line; None when it is sound.
+    """A plugin, its distribution and its records."""
 
-    records: what it registered, by hook; empty when it is broken.
-    """
-
-    name: str
+    name: str  # of the entry point
     distribution: str
-    version: str
+    version: str  # of the distribution
     module: str
-    error: str | None = None
-    records: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, repr=False)
+    error: str | None = None  # one line: why the plugin is broken; None if it is not
+    records: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, repr=False)  # by hook; empty if broken
     manager: pluggy.PluginManager | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -74,9 +73,9 @@ class LoadedPlugin:
 
 
 def load_all() -> list[LoadedPlugin]:
-    """Every installed plugin, in the order of their distributions' and their own names."""
-    found = [_load_entry_point(point) for point in metadata.entry_points(group=GROUP)]
-    return sorted(found, key=lambda plugin: (plugin.distribution, plugin.name))
+    """Load every installed plugin; sorted by distribution and name."""
+    plugins = [_load_entry_point(point) for point in metadata.entry_points(group=GROUP)]
+    return sorted(plugins, key=lambda plugin: (plugin.distribution, plugin.name))
 
 
 def _load_entry_point(point: metadata.EntryPoint) -> LoadedPlugin:
@@ -88,18 +87,18 @@ def _load_entry_point(point: metadata.EntryPoint) -> LoadedPlugin:
 def load_plugin(
     name: str, importer: Callable[[], object], *, module: str, distribution: str, version: str = "0"
 ) -> LoadedPlugin:
-    """Import a plugin, check its hooks and collect its records; whatever goes wrong is kept as its error."""
+    """Import a plugin, check its hooks and collect its records; any exception becomes the plugin's error."""
     plugin = LoadedPlugin(name, distribution, version, module)
     try:
         manager = _manager(name, importer())
         records = {hook: tuple(_records(manager, hook)) for hook in RECORDS}
         return replace(plugin, records=records, manager=manager)
-    except (Exception, SystemExit) as error:  # the one place that must survive anything a stranger's module does
+    except (Exception, SystemExit) as error:  # importing a third-party module may raise anything
         return replace(plugin, error=one_line(error))
 
 
 def one_line(error: BaseException) -> str:
-    """``ImportError: no module ...``: an exception in one line."""
+    """Return an exception as one line of text, such as ``ImportError: no module ...``."""
     text = " ".join(str(error).split())
     if isinstance(error, WrongRecord):
         return text
@@ -146,7 +145,11 @@ def _records(manager: pluggy.PluginManager, hook: str) -> Iterator[Any]:
 
 
 def check_record(hook: str, record: Any) -> None:
-    """Refuse a record of another type, without a usable name, or naming what cannot be used."""
+    """Check that a record of a hook can be used.
+
+    Raises:
+        WrongRecord: It has another type, an unusable name or reference, or options that a suite cannot set.
+    """
     expected: Any = RECORDS[hook]
     if type(record) is not expected:
         raise WrongRecord(f"{hook} yields {type(record).__name__}, not {expected.__name__}")
@@ -163,7 +166,9 @@ def check_record(hook: str, record: Any) -> None:
             _check_texts(what, "suites", record.suites)
             _check_texts(what, "requires", record.requires)
             if record.batched and record.interpreter:
-                raise WrongRecord(f"{what}: a batched environment lives in this interpreter and can have no other")
+                raise WrongRecord(
+                    f"{what}: a batched environment runs in the trainer's interpreter; it has none of its own"
+                )
         case entries.PolicyEntry() | entries.StrategyEntry():
             _check_options(what, record.options)
             _check_texts(what, "requires", record.requires)
@@ -184,18 +189,22 @@ def _check_options(what: str, options: object, reserved: tuple[str, ...] = _RESE
         get_type_hints(options)
     except NameError as error:  # a type imported only for type checkers cannot be checked against
         raise WrongRecord(f"{what}: {options.__name__}: {error}; import its types at run time") from error
-    taken = [one.name for one in fields(options) if one.name in reserved]
-    if taken:
-        raise WrongRecord(f"{what}: {options.__name__}.{taken[0]}: a suite uses that key itself; rename the field")
+    clashes = [option.name for option in fields(options) if option.name in reserved]
+    if clashes:
+        raise WrongRecord(f"{what}: {options.__name__}.{clashes[0]}: a suite uses that key itself; rename the field")
 
 
-def _check_texts(what: str, name: str, value: object) -> None:
-    if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
+def _check_texts(what: str, name: str, texts: object) -> None:
+    if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
         raise WrongRecord(f"{what}: {name} must be a tuple of texts")
 
 
 def check_participant(what: str, participant: object, *, observer: bool = False) -> None:
-    """The methods of a trick or tracker (a class or an instance) must be hooks that exist, with arguments that do."""
+    """Check that the methods of a trick or tracker (a class or an instance) are hooks, with the hooks' arguments.
+
+    Raises:
+        WrongRecord: They are not, or an observer (a tracker) implements a hook that changes numbers.
+    """
     manager = engine_manager()
     try:
         manager.register(participant)
@@ -215,26 +224,26 @@ def check_participant(what: str, participant: object, *, observer: bool = False)
 
 
 def engine_manager() -> pluggy.PluginManager:
-    """A pluggy manager with the engine's hook specifications and nobody in it."""
+    """Make a pluggy manager with the engine's hook specifications and no plugins."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs.EngineHooks)
     return manager
 
 
 def implemented_hooks(participant: object) -> list[str]:
-    """The engine hooks that a trick or tracker (a class or an instance) implements."""
+    """List the engine hooks that a trick or tracker (a class or an instance) implements."""
     manager = engine_manager()
     manager.register(participant)
     return sorted(caller.name for caller in manager.get_hookcallers(participant) or ())
 
 
 def owned_hooks(participant: object) -> list[str]:
-    """The value hooks that a trick (a class or an instance) answers itself, not as a wrapper."""
+    """List the value hooks that a trick (a class or an instance) implements itself, not as a wrapper."""
     manager = engine_manager()
     manager.register(participant)
     return [name for name in VALUE_HOOKS if not all(map(wraps, getattr(manager.hook, name).get_hookimpls()))]
 
 
 def wraps(implementation: pluggy.HookImpl) -> bool:
-    """Whether it goes around other implementations, in either of pluggy's styles."""
+    """Return True if a hook implementation wraps the others, in either of pluggy's styles."""
     return implementation.wrapper or implementation.hookwrapper

@@ -185,7 +185,7 @@ def test_env_knows_an_interpreter_by_its_environments(interpreter: Interpreter) 
 def test_catalog_rejects_an_interpreter_for_a_batched_environment(interpreter: Interpreter) -> None:
     entry = EnvironmentEntry("many", "", "a:b", ("s",), batched=True, interpreter=interpreter)
     catalog = Catalog.of(mine=registering(register_environments=[entry]))
-    assert "lives in this interpreter" in str(catalog.plugins[0].error)
+    assert "runs in the trainer's interpreter" in str(catalog.plugins[0].error)
 
 
 def test_old_module_path_works_with_a_warning() -> None:
