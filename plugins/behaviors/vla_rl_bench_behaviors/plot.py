@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vla_rl_bench.analysis.plots.style import DPI, FAINT, GREY, INK, as_png
+from vla_rl_bench.analysis.plots.style import DPI, FAINT, GRAY, INK, as_png
 from vla_rl_bench.files import write_bytes
 from vla_rl_bench_behaviors.phases import ArmBehaviors, TrainingPhase
 
@@ -37,7 +37,7 @@ def draw_shares(arms: Sequence[ArmBehaviors], path: Path) -> Path | None:
     note = "Strong colors: in no demonstration. Bars: the policies before and after RL, evaluated."
     figure.subplots_adjust(0.09, 0.62 / height, 0.84, 1 - 1.08 / height, hspace=0.42)
     figure.text(0.09, 1 - 0.3 / height, "Behaviors of successful episodes", fontsize=11.5, fontweight="bold", color=INK)
-    figure.text(0.09, 1 - 0.4 / height, f"Share of successes{mean}.\n{note}", fontsize=8, color=GREY, va="top")
+    figure.text(0.09, 1 - 0.4 / height, f"Share of successes{mean}.\n{note}", fontsize=8, color=GRAY, va="top")
     write_bytes(path, as_png(figure))
     return path
 

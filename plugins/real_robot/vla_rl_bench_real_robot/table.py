@@ -49,7 +49,7 @@ def sheet_table(sheet: Sheet, shows: Shows = "rates", references: Sequence[Publi
 
 
 def _key(task: str) -> str:
-    """``Stack Bowls`` -> ``stack_bowls``."""
+    """The key of a task's name, as ``stack_bowls`` for ``Stack Bowls``."""
     return re.sub(r"\W+", "_", task.lower()).strip("_")
 
 

@@ -1,4 +1,4 @@
-"""An ablation's tables say what `compare` says, for all variants at once, and how much that is worth."""
+"""Tables of an ablation: the intervals of `compare`, with marks and notes on significance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RATES = {"sft": 0.2, "sft-rl": 0.5, "sft-rl.cold": 0.45, "sft-rl.off": 0.05}
 
 
 def ablated_suite(**changes: object) -> Suite:
-    """As `ablation_suite` makes it: two variants of the full recipe."""
+    """A suite like one of `ablation_suite`, with two variants of the full recipe."""
     arms = made_up_suite().model_dump(mode="json", by_alias=True, exclude_none=True)["arms"]
     cold = arms[1] | {"name": "sft-rl.cold", "title": "SFT + RL, temperature.value=1.0"}
     off = arms[1] | {"name": "sft-rl.off", "title": "SFT + RL, clip_range=off"}
@@ -126,7 +126,7 @@ def test_ablation_with_a_missing_run_has_empty_cells(tmp_path: Path) -> None:
     assert "4 differences are compared" in " ".join(table.notes)
 
 
-def test_further_evaluations_count_as_comparisons(tmp_path: Path) -> None:
+def test_ablation_counts_differences_of_further_evaluations(tmp_path: Path) -> None:
     suite = ablated_suite(columns=["goal"], evaluation={"per_task": 2, "sampling": ["greedy", {"temperature": 1.0}]})
     write_all(tmp_path, suite)
     for path in run_folders(tmp_path):
@@ -159,12 +159,12 @@ def test_ablation_latex_has_the_marks(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="apt install texlive-latex-base texlive-latex-recommended")
-def test_the_latex_compiles_with_booktabs(tmp_path: Path) -> None:
+def test_ablation_latex_compiles(tmp_path: Path) -> None:
     suite = ablated_suite()
     source = write_ablation(write_all(tmp_path, suite), suite)[1].read_text()
     head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
     (tmp_path / "paper.tex").write_text(f"{head}{source}\\end{{document}}\n")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout[-2000:]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").stat().st_size > 10_000

@@ -33,7 +33,7 @@ def written(folder: Path, suite: Suite, outcome: Outcome, tasks: int, starts: in
 
 
 def compared(folder: Path, suite: Suite) -> tuple[list[Interval], Interval]:
-    """What `compare` rests on: over seeds where there are several, else of these policies; columns, average."""
+    """The intervals of `compare`, for recipes if there are several seeds: of the columns and of their average."""
     frame = episodes_frame(run_folders(folder))
     pairs = {}
     for column in suite.columns:
@@ -60,13 +60,13 @@ def chance(arm: str, column: str, seed: int, task: int, start: int, rollout: int
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1], [0, 1, 2, 3, 4]])
 @pytest.mark.parametrize("rollouts", [1, 3])
-def test_made_up_arms(tmp_path: Path, seeds: list[int], rollouts: int) -> None:
+def test_delta_has_the_interval_of_compare(tmp_path: Path, seeds: list[int], rollouts: int) -> None:
     suite = made_up_suite(seeds=seeds)
     agree(written(tmp_path, suite, chance, tasks=3, starts=20, rollouts=rollouts), tmp_path, suite)
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
-def test_arms_that_never_differ_have_an_interval_that_is_not_nothing(tmp_path: Path, seeds: list[int]) -> None:
+def test_delta_of_equal_arms_has_an_interval(tmp_path: Path, seeds: list[int]) -> None:
     """No start is discordant; the interval does not jump when one is."""
     suite = made_up_suite(seeds=seeds)
     same = written(tmp_path / "same", suite, lambda *where: where[4] % 2 == 0, tasks=2, starts=50)
@@ -87,7 +87,7 @@ def test_arms_that_never_differ_have_an_interval_that_is_not_nothing(tmp_path: P
 
 
 @pytest.mark.parametrize("seeds", [[0, 1, 2], [1]])
-def test_the_quickstart_as_it_was_run(tmp_path: Path, seeds: list[int]) -> None:
+def test_quickstart_has_the_interval_of_compare(tmp_path: Path, seeds: list[int]) -> None:
     real = json.loads(QUICKSTART.read_text())["outcomes"]
     suite = made_up_suite(columns=["object", "spatial", "goal", "long"], seeds=seeds)
 
@@ -102,7 +102,7 @@ def test_the_quickstart_as_it_was_run(tmp_path: Path, seeds: list[int]) -> None:
         assert cell_texts(over_seeds, over_seeds.lines[-1])[-1] == "+58.6 ± 4.7 [+51.1, +66.1]"
 
 
-def test_sides_on_other_starts_are_independent(tmp_path: Path) -> None:
+def test_delta_on_other_starts_is_independent(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0], columns=["object"])
     for arm, starts in (("sft", range(20)), ("sft-rl", range(20, 40))):
         records = episodes(arm, "object", 0, lambda *where: where[4] % 4 > 0, tasks=1, starts=starts)
@@ -114,7 +114,7 @@ def test_sides_on_other_starts_are_independent(tmp_path: Path) -> None:
     assert (value.interval.low, value.interval.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_seeds_that_played_other_starts_are_no_pairs(tmp_path: Path) -> None:
+def test_delta_with_other_starts_per_seed_is_independent(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0, 1], columns=["object"])
     for arm in ("sft", "sft-rl"):
         for seed in (0, 1):

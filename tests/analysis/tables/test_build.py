@@ -28,15 +28,15 @@ def built(folder: Path, suite: Suite, selection: Selection | None = None) -> Tab
     return build_table(episodes_frame(run_folders(folder)), suite, selection)
 
 
-def shown(table: Table) -> dict[str, list[str]]:
+def texts_by_title(table: Table) -> dict[str, list[str]]:
     return {line.title: cell_texts(table, line) for line in table.lines}
 
 
-def test_cells_pool_seeds_tasks_and_starts(tmp_path: Path) -> None:
+def test_build_table_pools_seeds_tasks_and_starts(tmp_path: Path) -> None:
     suite = made_up_suite()
     table = built(write_suite(tmp_path, suite, lifted), suite)
     assert [column.title for column in table.columns] == ["object", "goal", "Avg"]
-    assert shown(table) == {
+    assert texts_by_title(table) == {
         "SFT": ["33.3", "33.3", "33.3"],  # 4 of 12: two of three seeds, one of two tasks
         "SFT + RL": ["100.0", "50.0", "75.0"],
         "Δ": ["+66.7", "+16.7", "+41.7"],
@@ -47,7 +47,7 @@ def test_cells_pool_seeds_tasks_and_starts(tmp_path: Path) -> None:
     assert [float(rate) for rate in value.by_seed] == [0.5, 0.0, 0.5]
 
 
-def test_intervals_are_clustered_and_paired_by_start_over_seeds(tmp_path: Path) -> None:
+def test_build_table_intervals_are_clustered_and_paired_by_start(tmp_path: Path) -> None:
     suite = made_up_suite()
     table = built(write_suite(tmp_path, suite, lifted), suite)
     sft = {(task, start): (2 if task == 0 else 0, 3) for task in (0, 1) for start in (10, 11)}
@@ -58,7 +58,7 @@ def test_intervals_are_clustered_and_paired_by_start_over_seeds(tmp_path: Path) 
     assert gap.interval is not None and gap.interval.low < 0 < gap.exact < gap.interval.high
 
 
-def test_the_clusters_are_starts_not_seeds_or_rollouts(tmp_path: Path) -> None:
+def test_by_start_pools_seeds_and_rollouts(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0, 1])
     for seed in (0, 1):
         records = episodes("sft", "goal", seed, lambda *where: where[5] == 0, rollouts=3)
@@ -68,33 +68,33 @@ def test_the_clusters_are_starts_not_seeds_or_rollouts(tmp_path: Path) -> None:
     assert suite.seeds == (0, 1)
 
 
-def test_a_missing_run_leaves_its_cell_its_average_and_its_difference_empty(tmp_path: Path) -> None:
+def test_build_table_leaves_cells_of_a_missing_run_empty(tmp_path: Path) -> None:
     suite = made_up_suite()
     folder = write_suite(tmp_path, suite, lifted)
     shutil.rmtree(folder / "runs" / run_id("sft", "goal", 1))
     table = built(folder, suite)
-    assert shown(table)["SFT"] == ["33.3", MISSING, MISSING]
-    assert shown(table)["SFT + RL"] == ["100.0", "50.0", "75.0"]
-    assert shown(table)["Δ"] == ["+66.7", MISSING, MISSING]
+    assert texts_by_title(table)["SFT"] == ["33.3", MISSING, MISSING]
+    assert texts_by_title(table)["SFT + RL"] == ["100.0", "50.0", "75.0"]
+    assert texts_by_title(table)["Δ"] == ["+66.7", MISSING, MISSING]
     assert "1 of the suite's runs is missing" in " ".join(table.notes)
 
 
-def test_nothing_run_yet_is_an_empty_table(tmp_path: Path) -> None:
+def test_build_table_without_runs_is_empty(tmp_path: Path) -> None:
     table = built(tmp_path, made_up_suite())
-    assert {cell for line in shown(table).values() for cell in line} == {MISSING}
+    assert {cell for line in texts_by_title(table).values() for cell in line} == {MISSING}
     assert table.notes == ("No complete run yet.",)
 
 
-def test_runs_that_the_suite_does_not_name_change_nothing(tmp_path: Path) -> None:
+def test_build_table_ignores_runs_of_other_recipes(tmp_path: Path) -> None:
     suite = made_up_suite()
     folder = write_suite(tmp_path, suite, lifted)
-    before = shown(built(folder, suite))
+    before = texts_by_title(built(folder, suite))
     for arm, column, seed in (("other", "goal", 0), ("sft", "other", 0), ("sft", "goal", 9)):
         write_run(folder, arm, column, seed, episodes(arm, column, seed, lambda *_: True, protocol="other"))
-    assert shown(built(folder, suite)) == before
+    assert texts_by_title(built(folder, suite)) == before
 
 
-def test_curve_evaluations_and_other_samplings_do_not_enter_the_table(tmp_path: Path) -> None:
+def test_build_table_ignores_curves_and_other_samplings(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0])
     for arm in ("sft", "sft-rl"):
         for column in suite.columns:
@@ -103,10 +103,10 @@ def test_curve_evaluations_and_other_samplings_do_not_enter_the_table(tmp_path: 
             records += episodes(arm, column, 0, lambda *_: False, sampling="T=1")
             records += episodes(arm, column, 0, lambda *_: False, evaluation="exact")
             write_run(tmp_path, arm, column, 0, records)
-    assert shown(built(tmp_path, suite))["SFT"] == ["100.0", "100.0", "100.0"]
+    assert texts_by_title(built(tmp_path, suite))["SFT"] == ["100.0", "100.0", "100.0"]
 
 
-def test_protocols_never_share_a_column(tmp_path: Path) -> None:
+def test_build_table_rejects_two_protocols_in_a_column(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0], columns=["goal"])
     write_run(tmp_path, "sft", "goal", 0, episodes("sft", "goal", 0, lambda *_: True, protocol="exact-1"))
     write_run(tmp_path, "sft-rl", "goal", 0, episodes("sft-rl", "goal", 0, lambda *_: True, protocol="fast-1"))
@@ -114,7 +114,7 @@ def test_protocols_never_share_a_column(tmp_path: Path) -> None:
         built(tmp_path, suite)
 
 
-def test_notes_name_protocol_sampling_starts_and_seeds(tmp_path: Path) -> None:
+def test_notes_have_protocol_sampling_starts_and_seeds(tmp_path: Path) -> None:
     suite = made_up_suite()
     notes = " ".join(built(write_suite(tmp_path, suite, lifted), suite).notes)
     for words in ("Protocol: made-up-1.", "greedy", "2 held-out starts a task", "Seeds: 0, 1, 2."):
@@ -129,7 +129,7 @@ def test_notes_name_protocol_sampling_starts_and_seeds(tmp_path: Path) -> None:
         ({"goal": (10, 11), "object": (10, 11)}, "2 held-out starts a task."),
     ],
 )
-def test_the_notes_print_the_starts_that_were_evaluated(
+def test_notes_have_the_number_of_evaluated_starts(
     tmp_path: Path, starts: dict[str, tuple[int, ...]], words: str
 ) -> None:
     """Runs of earlier versions hold fewer starts than the suite asks for if the split had fewer."""
@@ -141,20 +141,20 @@ def test_the_notes_print_the_starts_that_were_evaluated(
     assert f"Success in %, greedy, {words}" in table.notes
 
 
-def test_notes_say_when_results_are_not_comparable_with_published_ones(tmp_path: Path) -> None:
+def test_notes_say_that_results_are_not_comparable(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0], columns=["goal"])
     write_run(tmp_path, "sft", "goal", 0, episodes("sft", "goal", 0, lambda *_: True), comparable=False)
     assert "Not comparable with published results" in " ".join(built(tmp_path, suite).notes)
 
 
-def test_columns_with_protocols_of_their_own_are_listed(tmp_path: Path) -> None:
+def test_notes_list_columns_with_other_protocols(tmp_path: Path) -> None:
     suite = made_up_suite(seeds=[0])
     for column, protocol in (("object", "limit-280"), ("goal", "limit-300")):
         write_run(tmp_path, "sft", column, 0, episodes("sft", column, 0, lambda *_: True, protocol=protocol))
     assert "Protocols: limit-280 (object); limit-300 (goal)." in " ".join(built(tmp_path, suite).notes)
 
 
-def test_an_ablation_shows_each_arms_difference_to_the_full_recipe_with_its_interval(tmp_path: Path) -> None:
+def test_build_table_with_several_deltas_has_intervals(tmp_path: Path) -> None:
     arms = made_up_suite().model_dump(mode="json", by_alias=True, exclude_none=True)["arms"]
     without = arms[1] | {"name": "no-clip", "title": "without clip-range"}
     hotter = arms[1] | {"name": "hotter", "title": "temperature 1.6"}
@@ -172,7 +172,7 @@ def test_an_ablation_shows_each_arms_difference_to_the_full_recipe_with_its_inte
     assert second.startswith("+50.0 [")
 
 
-def test_the_suites_own_evaluation_comes_first_and_every_other_once(tmp_path: Path) -> None:
+def test_selections_begin_with_the_suites_own(tmp_path: Path) -> None:
     evaluation = {"per_task": 2, "sampling": ["greedy", {"temperature": 1.0, "rollouts": 2}], "table": "T=1"}
     extra = {"name": "exact", "per_task": 2, "environment": {"rendering": "exact"}}
     suite = made_up_suite(evaluation=evaluation, extra_evaluations=[extra])
@@ -189,9 +189,7 @@ def test_the_suites_own_evaluation_comes_first_and_every_other_once(tmp_path: Pa
         (None, "gredy", "evaluation `main` has no sampling `gredy`. Did you mean `greedy`?"),
     ],
 )
-def test_an_unknown_evaluation_or_sampling_is_refused(
-    evaluation: str | None, sampling: str | None, message: str
-) -> None:
+def test_select_rejects_unknown_names(evaluation: str | None, sampling: str | None, message: str) -> None:
     with pytest.raises(UserError) as caught:
         select(made_up_suite(), evaluation, sampling)
     assert message in str(caught.value)
@@ -202,4 +200,4 @@ def test_run_ids_choose_between_recipes_of_one_name(tmp_path: Path) -> None:
     folder = write_suite(tmp_path, suite, lifted)
     write_run(folder, "sft", "goal", 0, episodes("sft", "goal", 0, lambda *_: True), id="sft-goal-s0-old")
     table = build_table(episodes_frame(run_folders(folder), run_ids(suite)), suite)
-    assert shown(table)["SFT"] == ["50.0", "50.0"]
+    assert texts_by_title(table)["SFT"] == ["50.0", "50.0"]

@@ -34,7 +34,7 @@ def half(arm: str, column: str, seed: int, task: int, start: int, rollout: int) 
 
 
 def write_every_table(folder: Path) -> list[Path]:
-    """Two suites whose names resemble a part of the other's labels, and an ablation -> the files to input."""
+    """Write the tables of two suites, one's name like a label of the other, and an ablation; return the files."""
     written = []
     for name in ("made-up", "made-up-counts"):
         suite = suite_with_further_evaluations(name)
@@ -54,17 +54,17 @@ def labels(source: str) -> list[str]:
     return re.findall(r"\\label\{(.*?)\}", source)
 
 
-def test_every_table_has_a_file_and_a_label_of_its_own(tmp_path: Path) -> None:
+def test_each_table_has_its_own_file_and_label(tmp_path: Path) -> None:
     paths = write_every_table(tmp_path)
-    found = [labels(path.read_text()) for path in paths]
-    assert all(len(one) == 1 for one in found)
-    assert len({label for one in found for label in one}) == len(paths) == 2 * 9 + 3
+    labels_by_file = [labels(path.read_text()) for path in paths]
+    assert all(len(names) == 1 for names in labels_by_file)
+    assert len({label for names in labels_by_file for label in names}) == len(paths) == 2 * 9 + 3
     assert (tmp_path / "made-up" / "tables" / "made-up-T=1-seeds.tex") in paths
     whole = labels((tmp_path / "made-up" / "table.tex").read_text())
-    assert sorted(whole) == sorted(label for one in found[:9] for label in one)
+    assert sorted(whole) == sorted(label for names in labels_by_file[:9] for label in names)
 
 
-def test_files_of_tables_that_are_no_longer_written_are_removed(tmp_path: Path) -> None:
+def test_write_report_removes_outdated_files(tmp_path: Path) -> None:
     suite = made_up_suite()
     folder = write_report(write_suite(tmp_path, suite, half), suite)[2]
     assert sorted(path.name for path in folder.iterdir()) == ["made-up-counts.tex", "made-up-seeds.tex", "made-up.tex"]

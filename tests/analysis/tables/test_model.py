@@ -32,7 +32,7 @@ def measured(successes: int, n: int, *by_seed: Fraction) -> Measured:
 
 
 @given(st.lists(st.tuples(PERCENT, PERCENT), min_size=1, max_size=5))
-def test_the_difference_of_the_averages_is_the_average_of_the_differences(
+def test_difference_of_averages_is_average_of_differences(
     pairs: list[tuple[Fraction, Fraction]],
 ) -> None:
     first, second = zip(*pairs, strict=True)
@@ -45,24 +45,24 @@ def test_the_difference_of_the_averages_is_the_average_of_the_differences(
     assert gap.exact == a.exact - b.exact
 
 
-def test_a_difference_is_rounded_once_from_exact_values() -> None:
+def test_difference_is_rounded_once_from_exact_values() -> None:
     """99.05 - 91.0 is 8.05, so +8.1, as the paper prints; rounded sides would agree, exact floats would not."""
     whole = table(published(Fraction("0.9905")), published(Fraction("0.91")), delta=(0, 1))
     assert cell_texts(whole, whole.lines[-1]) == ["+8.1", "+8.1"]
 
 
-def test_a_mean_with_a_missing_cell_is_missing_and_so_is_its_difference() -> None:
+def test_mean_with_a_missing_cell_is_missing() -> None:
     whole = table((measured(1, 2), None), (measured(2, 2), measured(1, 2)), delta=(1, 0))
     assert cell_texts(whole, whole.rows[0]) == ["50.0", MISSING, MISSING]
     assert cell_texts(whole, whole.lines[-1]) == ["+50.0", MISSING, MISSING]
 
 
-def test_a_smaller_rate_gives_a_true_minus_and_no_change_gives_no_sign() -> None:
+def test_difference_has_a_typographic_minus_and_zero_no_sign() -> None:
     whole = table((measured(1, 4), measured(1, 2)), (measured(3, 4), measured(1, 2)), delta=(0, 1))
     assert cell_texts(whole, whole.lines[-1]) == ["−50.0", "0.0", "−25.0"]
 
 
-def test_an_average_of_like_rates_is_surer_than_each_by_the_root_of_their_number() -> None:
+def test_mean_interval_shrinks_with_the_root_of_the_columns() -> None:
     """Four columns with 50/100 each: the distances to the limits halve."""
     value = table((measured(50, 100),) * 4).value(Row("r", (measured(50, 100),) * 4), 4)
     single = wilson(50, 100)
@@ -71,7 +71,7 @@ def test_an_average_of_like_rates_is_surer_than_each_by_the_root_of_their_number
     assert value.interval.high - 0.5 == pytest.approx((single.high - 0.5) / 2)
 
 
-def test_an_average_with_a_published_cell_has_no_interval() -> None:
+def test_mean_with_a_published_cell_has_no_interval() -> None:
     mixed: tuple[Cell, ...] = (measured(50, 100), Published(Fraction(1, 2), "here"))
     value = table(mixed).value(Row("r", mixed), 2)
     assert value is not None
@@ -79,7 +79,7 @@ def test_an_average_with_a_published_cell_has_no_interval() -> None:
     assert value.exact == Fraction(1, 2)
 
 
-def test_seeds_are_paired_in_a_difference() -> None:
+def test_difference_pairs_seeds() -> None:
     """Both arms move together from seed to seed, so the difference does not vary at all."""
     low, high = Fraction(2, 10), Fraction(6, 10)
     shift = Fraction(1, 10)
@@ -89,7 +89,7 @@ def test_seeds_are_paired_in_a_difference() -> None:
     assert cell_texts(seeds, seeds.rows[1])[0] == "40.0 ± 28.3 [0.0, 100.0]"
 
 
-def test_detail_is_counts_and_with_several_seeds_seeds() -> None:
+def test_with_detail_tables_adds_counts_and_seeds() -> None:
     assert [part.shows for part in with_detail_tables(table(published(Fraction(1, 2))))] == ["rates"]
     assert [part.shows for part in with_detail_tables(table((measured(1, 2),)))] == ["rates", "counts"]
     several = table((measured(1, 2, Fraction(0), Fraction(1)),))
@@ -97,11 +97,11 @@ def test_detail_is_counts_and_with_several_seeds_seeds() -> None:
     assert len({part.label for part in with_detail_tables(several)}) == 3
 
 
-def test_counts_show_successes_episodes_and_interval() -> None:
+def test_counts_table_has_successes_episodes_and_interval() -> None:
     counts = with_detail_tables(table((measured(81, 263),)))[1]
     assert cell_texts(counts, counts.rows[0])[0] == "81/263 [25.5, 36.6]"
 
 
-def test_a_line_must_have_a_cell_a_column() -> None:
+def test_table_rejects_rows_of_another_length() -> None:
     with pytest.raises(ValueError, match="r: 1 cells for 2 columns"):
         Table("title", (Column("a"), Column("b")), (Section((Row("r", (None,)),)),), "tab:x")

@@ -17,7 +17,7 @@ NUMBERS = (2, 3, 4, 5, 6, 7)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_every_cell_names_paper_table_row_and_column(number: int) -> None:
+def test_paper_cells_name_table_row_and_column(number: int) -> None:
     table = paper_table(number)
     titles = [column.title for column in table.columns if not column.mean_of]
     for row in table.rows:
@@ -28,13 +28,13 @@ def test_every_cell_names_paper_table_row_and_column(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_averages_and_differences_are_not_typed(number: int) -> None:
+def test_paper_files_have_no_averages_or_differences(number: int) -> None:
     published = load_published(reference_folder() / f"table{number}.yaml")
     assert "Avg" not in published.column_titles
     assert [row.title for row in published.rows if row.title == "Δ" or row.average is not None] == []
 
 
-def test_known_contradictions_stand_under_their_tables() -> None:
+def test_paper_notes_have_the_contradictions() -> None:
     """One-Trajectory SFT on Long 17.3 or 17.1; Stack Bowls 38.0 or 32; Pick Bottle 14.0 or 15."""
     five, six = (" ".join(paper_table(number).notes) for number in (5, 6))
     assert "17.3 in this table" in five
@@ -43,7 +43,7 @@ def test_known_contradictions_stand_under_their_tables() -> None:
         assert words in six
 
 
-def test_the_contradictions_that_are_arithmetic_are_right() -> None:
+def test_paper_contradictions_follow_from_the_numbers() -> None:
     """Table 4's figures against 300 scenarios; the average and difference of table 6 against its Stack Bowls."""
     rates = [cell for row in paper_table(4).rows[2:] for cell in row.cells]
     whole = {round_half_up(Fraction(100 * k, 300)) for k in range(301)}
@@ -54,7 +54,7 @@ def test_the_contradictions_that_are_arithmetic_are_right() -> None:
     assert round_half_up(Fraction((32 + 2 + 0 + 30) * 100, 400)) != Fraction(175, 10)
 
 
-def test_published_cells_know_no_counts_and_no_interval() -> None:
+def test_published_cells_have_no_counts_and_no_interval() -> None:
     table = paper_table(2)
     assert table.seeds == 0
     assert all(isinstance(cell, Published) for row in table.rows for cell in row.cells)
@@ -63,6 +63,6 @@ def test_published_cells_know_no_counts_and_no_interval() -> None:
     assert (value.interval, value.counts, value.by_seed) == (None, None, ())
 
 
-def test_a_table_that_was_not_typed_in_is_refused_with_those_that_were() -> None:
+def test_paper_table_rejects_unknown_numbers() -> None:
     with pytest.raises(UserError, match=r"--paper 9: no such table. Choose from 2, 3, 4, 5, 6, 7\."):
         paper_table(9)

@@ -33,16 +33,16 @@ def written(folder: Path, values: str, further: str = "") -> Path:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_row_names_a_source_and_every_table_says_what_protocols_are_known(name: str) -> None:
+def test_published_rows_have_a_source_and_tables_a_protocol(name: str) -> None:
     published = find_published(name)
     assert published.protocol
     for row in published.rows:
         assert re.match(r"arXiv \d{4}\.\d{5}|RLinf documentation|board|its paper", row.source), row.name
 
 
-def test_derived_averages_are_those_that_the_sources_print() -> None:
+def test_published_averages_equal_those_of_the_sources() -> None:
     table = published_table(find_published("libero"))
-    shown = {row.title: cell_texts(table, row)[-1] for row in table.rows}
+    averages = {row.title: cell_texts(table, row)[-1] for row in table.rows}
     for title, average in (
         ("LaST-R1, v1", "99.8"),
         ("SRPO", "99.2"),
@@ -50,29 +50,28 @@ def test_derived_averages_are_those_that_the_sources_print() -> None:
         ("πRL, π₀.₅ + PPO", "97.9"),
         ("RIPT-VLA, OpenVLA-OFT", "97.5"),
     ):
-        assert shown[title] == average
+        assert averages[title] == average
     robotwin = published_table(find_published("robotwin2"))
     assert [cell_texts(robotwin, row)[-1] for row in robotwin.rows] == ["28.8", "86.2", "–", "–"]
 
 
-def test_rlinfs_own_average_is_over_130_tasks_as_its_note_says() -> None:
+def test_rlinf_average_is_over_130_tasks() -> None:
     row = next(row for row in find_published("libero").rows if row.name == "rlinf-vla")
     four = sum(Fraction(str(value)) for value in row.values)
     assert round(float((10 * four + 90 * Fraction("98.02")) / 130), 2) == 97.85
 
 
-def test_the_papers_rows_among_others_are_those_of_the_paper() -> None:
+def test_published_rows_of_the_paper_equal_the_paper() -> None:
     for name, number, pairs in (
         ("libero", "2", {"simplevla-rl": "sft-rl"}),
         ("robotwin2", "4", {"simplevla-sft": "sft", "simplevla-rl": "sft-rl"}),
     ):
-        here, paper = find_published(name), find_published(number)
-        for ours, theirs in pairs.items():
-            copied, first = (
-                dict(zip(one.keys, next(row.values for row in one.rows if row.name == row_name), strict=True))
-                for one, row_name in ((here, ours), (paper, theirs))
+        for copy_name, paper_name in pairs.items():
+            copied, printed = (
+                dict(zip(table.keys, next(row.values for row in table.rows if row.name == row_name), strict=True))
+                for table, row_name in ((find_published(name), copy_name), (find_published(number), paper_name))
             )
-            assert {key: value for key, value in copied.items() if value is not None}.items() <= first.items()
+            assert {key: rate for key, rate in copied.items() if rate is not None}.items() <= printed.items()
 
 
 @pytest.mark.parametrize(
@@ -83,9 +82,7 @@ def test_the_papers_rows_among_others_are_those_of_the_paper() -> None:
         ("1.0, 2.0", ", average: 1.5", "the average follows from the values; do not type it"),
     ],
 )
-def test_a_file_that_says_too_little_or_too_much_is_refused(
-    tmp_path: Path, values: str, further: str, message: str
-) -> None:
+def test_load_published_rejects_incomplete_files(tmp_path: Path, values: str, further: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_published(written(tmp_path, values, further))
 
@@ -93,12 +90,12 @@ def test_a_file_that_says_too_little_or_too_much_is_refused(
 @pytest.mark.parametrize(
     ("folder", "names"), [("paper", [f"paper-{number}" for number in range(2, 8)]), ("published", FILES)]
 )
-def test_the_pages_of_published_tables_are_what_the_command_prints(folder: str, names: list[str]) -> None:
+def test_committed_pages_are_what_the_command_prints(folder: str, names: list[str]) -> None:
     page = (reference_folder(folder) / "tables.md").read_text(encoding="utf-8")
     assert page == "\n".join(markdown(published_table(find_published(name))) for name in names)
 
 
-def test_names_that_are_not_there_are_answered_with_those_that_are() -> None:
+def test_find_published_suggests_names() -> None:
     with pytest.raises(UserError, match="Did you mean `robotwin2`"):
         find_published("robotwin")
     with pytest.raises(UserError, match="no published numbers"):

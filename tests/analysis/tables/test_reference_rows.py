@@ -49,7 +49,7 @@ def row(table: Table, title: str) -> list[str]:
     return next(cell_texts(table, line) for line in table.lines if line.title == title)
 
 
-def test_columns_follow_the_publication_on_both_sides(tmp_path: Path) -> None:
+def test_with_reference_rows_has_the_publications_columns(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "paper-2")
     assert [column.title for column in table.columns] == ["Spatial", "Object", "Goal", "Long", "Avg"]
     assert row(table, "SFT") == ["50.0", "50.0", "50.0", "0.0", "37.5"]
@@ -57,7 +57,7 @@ def test_columns_follow_the_publication_on_both_sides(tmp_path: Path) -> None:
     assert row(table, "Δ") == ["+50.0", "+50.0", "+50.0", "+100.0", "+62.5"]
 
 
-def test_published_rows_stand_in_a_labelled_block_without_differences(tmp_path: Path) -> None:
+def test_with_reference_rows_adds_a_section_without_differences(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "paper-2", "libero")
     assert [(section.title, section.reference) for section in table.sections] == [
         ("Measured here", False),
@@ -75,7 +75,7 @@ def test_ranked_table_with_reference_rows_ranks_only_our_rows(tmp_path: Path) ->
     assert not any(entry.bold for line in rows if line.reference for entry in line.entries)
 
 
-def test_a_difference_to_a_published_row_cannot_be_made(tmp_path: Path) -> None:
+def test_table_rejects_differences_to_reference_rows(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "paper-2")
     ours, reference = table.sections
     across = Delta("Δ", 1, len(table.rows) - 1)
@@ -83,14 +83,14 @@ def test_a_difference_to_a_published_row_cannot_be_made(tmp_path: Path) -> None:
         Table(table.title, table.columns, (type(ours)((*ours.lines, across), ours.title), reference), table.label)
 
 
-def test_both_protocols_are_named(tmp_path: Path) -> None:
+def test_with_reference_rows_has_both_protocols_in_notes(tmp_path: Path) -> None:
     notes = " ".join(together(tmp_path, "libero", LIBERO, "paper-2").notes)
     assert "our-libero_10 (libero_10)" in notes
     assert "Published rows, not measured here: SimpleVLA-RL" in notes
     assert "50 held-out scenarios a task, three times" in notes
 
 
-def test_an_average_of_some_columns_says_so_and_is_of_the_same_columns_on_both_sides(tmp_path: Path) -> None:
+def test_with_reference_rows_names_averages_of_some_columns(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", ["libero_object", "libero_10"], "paper-2", "libero")
     assert [column.title for column in table.columns] == ["Object", "Long", "Avg of these 2"]
     assert row(table, "OpenVLA-OFT") == ["95.3", "86.5", "90.9"]
@@ -99,26 +99,26 @@ def test_an_average_of_some_columns_says_so_and_is_of_the_same_columns_on_both_s
     assert not [title for title in titles if "†" in title]
 
 
-def test_an_average_that_the_source_states_is_shown_and_marked_where_all_its_columns_are(tmp_path: Path) -> None:
+def test_with_reference_rows_marks_averages_printed_without_parts(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "libero")
     assert row(table, "LaST-R1, v3 † (RL)") == [*[MISSING] * 4, "99.9"]
     assert "† The average is printed by the source" in " ".join(table.notes)
 
 
-def test_sections_of_the_publication_are_named_in_the_rows(tmp_path: Path) -> None:
+def test_with_reference_rows_adds_section_titles_to_rows(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "5")
     assert row(table, "OpenVLA-OFT (One-Trajectory SFT)")[3] == "17.3"
     assert row(table, "OpenVLA-OFT (Full-Trajectory SFT)")[3] == "86.5"
 
 
-def test_a_column_that_is_not_comparable_is_marked_with_its_footnote(tmp_path: Path) -> None:
+def test_with_reference_rows_marks_columns_that_are_not_comparable(tmp_path: Path) -> None:
     table = together(tmp_path, "libero", LIBERO, "paper-2", unlike="libero_10")
     assert [column.title for column in table.columns][3:] == ["Long ‡", "Avg"]
     assert "‡ Not comparable with the published rows: libero_10." in table.notes
     assert r"Long $\ddagger$" in latex(table)
 
 
-def test_a_column_of_which_only_some_tasks_were_measured_is_marked_too(tmp_path: Path) -> None:
+def test_with_reference_rows_marks_columns_with_some_tasks(tmp_path: Path) -> None:
     """Two of libero_object's ten tasks are not what the published figures are of."""
     table = measured(tmp_path, suite_of("libero", LIBERO))
     both = with_reference_rows(
@@ -129,7 +129,7 @@ def test_a_column_of_which_only_some_tasks_were_measured_is_marked_too(tmp_path:
     assert note.endswith("published rates are over all tasks: libero_object 3, 6.")
 
 
-def test_a_missing_run_is_an_empty_cell_beside_published_figures(tmp_path: Path) -> None:
+def test_with_reference_rows_leaves_missing_runs_empty(tmp_path: Path) -> None:
     suite = suite_of("libero", LIBERO)
     measured(tmp_path, suite)
     shutil.rmtree(tmp_path / "runs" / run_id("sft", "libero_goal", 0))
@@ -152,7 +152,7 @@ def test_with_reference_rows_keeps_groups_and_puts_unpublished_tasks_last(tmp_pa
     assert row(table, "RDT") == ["45.0", "33.0", MISSING, "39.0"]
 
 
-def test_other_environments_numbers_are_refused(tmp_path: Path) -> None:
+def test_with_reference_rows_rejects_other_environments(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"table 4: .*has numbers of `robotwin2`; a table of `libero` cannot show them"):
         together(tmp_path, "libero", LIBERO, "paper-4")
     with pytest.raises(UserError, match="numbers of an environment that suites cannot name"):

@@ -40,9 +40,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return capsys.readouterr().out
 
 
-def test_the_papers_table_3_stands_beside_the_suite_that_repeats_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reference_adds_table_3_to_its_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(load_suite(ROOT / "suites" / "paper" / "table3.yaml", ()).columns) == TABLE3
     text = printed(capsys, measured(tmp_path, suite_of("robotwin1", TABLE3)), "--reference", "paper-3")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
@@ -51,9 +49,7 @@ def test_the_papers_table_3_stands_beside_the_suite_that_repeats_it(
     assert lines[2][0] == "*Measured here*"
 
 
-def test_what_the_suite_names_is_in_its_report_and_in_tables(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_suite_references_are_in_report_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     suite = suite_of("robotwin1", TABLE3, "paper-3")
     folder = measured(tmp_path, suite)
     assert "Published: SimpleVLA-RL, table 3" in printed(capsys, folder)
@@ -61,27 +57,25 @@ def test_what_the_suite_names_is_in_its_report_and_in_tables(
     assert "Published: SimpleVLA-RL, table 3" in first.read_text()
 
 
-def test_references_on_the_command_line_stand_in_their_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reference_option_replaces_suite_references(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = measured(tmp_path, suite_of("libero", ["libero_10"], "paper-2"))
     text = printed(capsys, folder, "--reference", "libero")
     assert "Published: SimpleVLA-RL, table 2" not in text and "Published" in text
 
 
-def test_an_extra_evaluation_has_no_published_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_extra_evaluation_has_no_published_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They are of the main one: other starts, other figures."""
     extra = {"name": "train", "per_task": 2, "starts": "training", "sampling": ["greedy"]}
     folder = measured(tmp_path, suite_of("libero", ["libero_10"], "paper-2", extra_evaluations=[extra]))
     assert "Published" not in printed(capsys, folder, "--evaluation", "train")
 
 
-def test_one_runs_table_has_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_of_a_run_has_no_published_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     suite = suite_of("libero", ["libero_10"], "paper-2")
     assert "Published" not in printed(capsys, measured(tmp_path, suite) / "runs" / run_ids(suite)[0])
 
 
-def test_naming_references_changes_no_run() -> None:
+def test_references_change_no_run_id() -> None:
     catalog = discover()
     ids = [
         [run.id for run in plan(load_suite(ROOT / "suites" / "smoke.yaml", changes, catalog), catalog)]
@@ -97,13 +91,13 @@ def test_naming_references_changes_no_run() -> None:
         (("libero", "paper-4"), "has numbers of `robotwin2`; a table of `libero` cannot show them"),
     ],
 )
-def test_what_cannot_stand_there_is_refused_before_anything_runs(names: tuple[str, ...], said: str) -> None:
+def test_check_reference_tables_rejects_other_environments(names: tuple[str, ...], said: str) -> None:
     with pytest.raises(UserError) as error:
         check_reference_tables(suite_of("libero", ["libero_10"], *names))
     assert said in str(error.value)
 
 
-def test_run_and_validate_refuse_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_and_validate_check_reference_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text((ROOT / "suites" / "smoke.yaml").read_text().replace("table: {", "table: {references: [paper-2], "))
     for command in (("run", str(path), "--out", str(tmp_path), "--dry-run"), ("validate", str(path))):

@@ -57,11 +57,11 @@ def published(titles: list[str], columns: tuple[Column, ...]) -> Table:
         ("--limit, well-known", r"-{}-limit, well-known"),
     ],
 )
-def test_unicode_is_spelt_as_latex(text: str, source: str) -> None:
+def test_latex_text_spells_unicode(text: str, source: str) -> None:
     assert latex_text(text) == source
 
 
-def test_markdown_columns_line_up_and_text_that_would_break_them_is_escaped() -> None:
+def test_markdown_aligns_columns_and_escapes_pipes() -> None:
     text = markdown(published(["a|b", "π₀"], (Column("x"), Column("a longer title"), Column("Avg", "", (0, 1)))))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(line) for line in lines}) == 1
@@ -69,7 +69,7 @@ def test_markdown_columns_line_up_and_text_that_would_break_them_is_escaped() ->
     assert all(line.replace(r"\|", "").count("|") == 5 for line in lines)
 
 
-def test_several_groups_of_columns_are_stacked_in_markdown_and_ruled_in_latex() -> None:
+def test_groups_are_grids_in_markdown_and_ruled_in_latex() -> None:
     table = published(["r"], (Column("a", "one"), Column("b", "one"), Column("c", "two"), Column("all", "", (0, 1, 2))))
     assert [
         line.split("|")[1].strip() for line in markdown(table).splitlines() if "---" not in line and "|" in line
@@ -84,7 +84,7 @@ def every_kind_of_table(folder: Path) -> list[Table]:
     suite = made_up_suite(title="Ours: 100% of a_b & #c")
     frame = episodes_frame(run_folders(write_suite(folder, suite, lambda *where: where[4] == 10)))
     own = [*with_detail_tables(build_table(frame, suite)), with_cells(build_table(frame, suite), "interval")]
-    return [*(paper_table(number) for number in range(2, 8)), *own, *(published_table(one) for one in others())]
+    return [*(paper_table(number) for number in range(2, 8)), *own, *(published_table(table) for table in others())]
 
 
 def others() -> list[PublishedTable]:
@@ -94,7 +94,7 @@ def others() -> list[PublishedTable]:
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex. Run: apt-get install texlive-latex-recommended")
 @pytest.mark.parametrize("packages", ["", r"\usepackage{graphicx}"])
-def test_latex_compiles_with_booktabs_alone_and_with_graphicx(tmp_path: Path, packages: str) -> None:
+def test_latex_compiles_with_and_without_graphicx(tmp_path: Path, packages: str) -> None:
     tables = "\n".join(latex(table) for table in every_kind_of_table(tmp_path))
     (tmp_path / "all.tex").write_text(DOCUMENT % (packages, tables), encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
@@ -105,20 +105,20 @@ def test_latex_compiles_with_booktabs_alone_and_with_graphicx(tmp_path: Path, pa
         assert "Overfull" not in (tmp_path / "all.log").read_text(encoding="latin-1")
 
 
-def test_a_wide_tables_long_column_titles_are_broken_in_two() -> None:
+def test_latex_breaks_long_titles_of_wide_tables() -> None:
     tex = latex(paper_table(4))
     assert r"\shortstack[r]{Beat Hammer\\Block}" in tex
     assert "shortstack" not in latex(paper_table(2))
 
 
-def test_html_says_where_each_published_figure_is_from_and_is_ascii() -> None:
+def test_html_has_the_source_of_each_published_rate() -> None:
     text = html(paper_table(2))
     assert text.isascii()
     assert text.count("title=") == 8 * 4
     assert 'title="arXiv 2509.09674, table 2, row 7, &#34;OpenVLA-OFT&#34;, column &#34;Goal&#34;">90.6<' in text
 
 
-def test_html_escapes_what_users_write() -> None:
+def test_html_escapes_texts() -> None:
     table = published(["<script>alert(1)</script> & co"], (Column("<b>"),))
     text = html(table)
     assert "<script>" not in text
@@ -126,7 +126,7 @@ def test_html_escapes_what_users_write() -> None:
     assert 'scope="col">&lt;b&gt;</th>' in text
 
 
-def test_every_html_element_is_closed_and_rows_are_equally_long(tmp_path: Path) -> None:
+def test_html_is_well_formed(tmp_path: Path) -> None:
     """Parsed as XML, which forgives nothing; the style sheet is no XML and has no elements."""
     for table in every_kind_of_table(tmp_path):
         figure = ElementTree.fromstring(html(table))
@@ -136,7 +136,7 @@ def test_every_html_element_is_closed_and_rows_are_equally_long(tmp_path: Path) 
         assert len(rows) > len(table.lines)
 
 
-def test_a_sheet_spells_out_counts_and_intervals_and_leaves_the_missing_empty(tmp_path: Path) -> None:
+def test_csv_has_counts_intervals_and_empty_cells(tmp_path: Path) -> None:
     suite = made_up_suite()
     folder = write_suite(tmp_path, suite, lambda *where: where[4] == 10)
     shutil.rmtree(folder / "runs" / run_id("sft", "goal", 1))

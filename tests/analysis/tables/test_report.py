@@ -10,7 +10,7 @@ def half(arm: str, column: str, seed: int, task: int, start: int, rollout: int) 
     return start == 10
 
 
-def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
+def test_write_report_writes_the_same_bytes_for_the_same_results(tmp_path: Path) -> None:
     suite = made_up_suite()
     first = write_report(write_suite(tmp_path / "a", suite, half), suite, run_ids(suite))
     before = [path.read_bytes() for path in first[:2]]
@@ -21,13 +21,13 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in elsewhere[:2]] == before
 
 
-def test_a_report_leaves_nothing_but_its_files(tmp_path: Path) -> None:
+def test_write_report_writes_only_its_files(tmp_path: Path) -> None:
     suite = made_up_suite()
     write_report(write_suite(tmp_path, suite, half), suite, stem="other")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.md", "other.tex", "others", "runs"]
 
 
-def test_further_evaluations_follow_under_their_own_titles(tmp_path: Path) -> None:
+def test_write_report_has_titles_for_further_evaluations(tmp_path: Path) -> None:
     evaluation = {"per_task": 2, "sampling": ["greedy", {"temperature": 1.0}]}
     extra = [
         {"name": "exact", "per_task": 2, "environment": {"rendering": "exact"}},

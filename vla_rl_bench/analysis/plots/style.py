@@ -21,8 +21,8 @@ COLORS = (
 )
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # beyond ten arms, the colors again
 TRAINING = "#d98b2b"  # training rollouts, if the plot has a single arm
-INK, GREY, FAINT = "#333333", "#777777", "#d9d9d9"
-INK_ON_DARK = {INK: "#e6e7e8", GREY: "#a3a8ad", FAINT: "#34383c"}
+INK, GRAY, FAINT = "#333333", "#777777", "#d9d9d9"
+INK_ON_DARK = {INK: "#e6e7e8", GRAY: "#a3a8ad", FAINT: "#34383c"}
 LIGHTER = 0.42  # part of the way to white that the other colors go on a dark background
 CHARACTER = 0.078  # inches: the width of a bold letter in a label
 LEFT = 0.62  # inches: room for the labels of the y axis
@@ -103,7 +103,7 @@ def label_values(axis: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
 
 
 def label_ends(axis: Axes, ends: Sequence[LineEnd], gap: float = 9.0) -> list[float]:
-    """Write labels beside the panel, at least `gap` percent apart -> their heights in percent."""
+    """Write labels beside the panel, at least `gap` percent apart; return their heights in percent."""
     heights = spread([end.height for end in ends], gap)
     for end, height in zip(ends, heights, strict=True):
         axis.annotate(
@@ -131,7 +131,7 @@ def write_title(figure: Figure, title: str, subtitle: str, left: float) -> None:
     """left: a fraction of the figure's width."""
     height = figure.get_size_inches()[1]
     figure.text(left, 1 - 0.32 / height, title, fontsize=11.5, fontweight="bold", color=INK)
-    figure.text(left, 1 - 0.52 / height, subtitle, fontsize=8, color=GREY)
+    figure.text(left, 1 - 0.52 / height, subtitle, fontsize=8, color=GRAY)
 
 
 def as_png(figure: Figure) -> bytes:
@@ -176,7 +176,7 @@ def as_svg(figure: Figure, name: str, description: str) -> str:
 
 
 def css_color(color: str) -> str:
-    """``#0b6e99`` -> ``var(--c-0b6e99, #0b6e99)``."""
+    """The CSS variable of a color, as ``var(--c-0b6e99, #0b6e99)``."""
     return f"var(--c-{color.lstrip('#')}, {color})"
 
 

@@ -47,7 +47,7 @@ CLIP_QUALITIES = (  # of a WebP: frames per picture, scale, quality in percent
 
 
 def write_side_by_side(before: Frames, after: Frames, path: Path, captions: tuple[str, str], fps: float = 8.0) -> Path:
-    """Write a GIF of two episodes next to each other, each under its caption -> its path.
+    """Write a GIF of two episodes next to each other, each under its caption; return its path.
 
     The shorter episode freezes at its last frame, both are held at the end, and the film starts again.  A long film
     skips frames, and a large one shrinks, until it is under a megabyte.
@@ -56,12 +56,12 @@ def write_side_by_side(before: Frames, after: Frames, path: Path, captions: tupl
 
 
 def write_film(frames: Frames, path: Path, caption: str, fps: float = 8.0) -> Path:
-    """Write a GIF of one episode under its caption -> its path."""
+    """Write a GIF of one episode under its caption; return its path."""
     return _write_gif((frames,), path, (caption,), fps)
 
 
 def write_clip(frames: Frames, path: Path, fps: float = 8.0) -> Path:
-    """Write a WebP of one episode without a caption, at most `CLIP_MAX_BYTES` large -> its path."""
+    """Write a WebP of one episode without a caption, at most `CLIP_MAX_BYTES` large; return its path."""
 
     def encode(steps: Sequence[int], scale: float, quality: int) -> bytes:
         side = round(CLIP_SIDE * scale)
@@ -101,16 +101,20 @@ def _write(
     qualities: Sequence[tuple[int, float, int]],
     max_bytes: int,
 ) -> Path:
-    """Write the first encoding that is small enough, else the last.  encode: (steps, scale, quality) -> bytes."""
+    """Write the first encoding that is small enough, else the last.
+
+    Args:
+        encode: Encodes the film from steps, scale and quality.
+    """
     if not all(map(len, episodes)):
         raise ValueError("an episode without a frame cannot be shown")
     last = max(map(len, episodes)) - 1
-    data = b""
+    film = b""
     for stride, scale, quality in qualities:
-        data = encode([*range(0, last, stride), last], scale, quality)
-        if len(data) <= max_bytes:
+        film = encode([*range(0, last, stride), last], scale, quality)
+        if len(film) <= max_bytes:
             break
-    write_bytes(path, data)
+    write_bytes(path, film)
     return path
 
 

@@ -42,9 +42,9 @@ class ImageEmbedder:
             parts.append(("still", f"{title}, the end", "image/webp", last_picture(path)))
         html = Markup("").join(
             Markup('<img class="{}" alt="{}" src="data:{};base64,{}">').format(
-                kind, text, media_type, base64.b64encode(data).decode()
+                kind, text, media_type, base64.b64encode(image).decode()
             )
-            for kind, text, media_type, data in parts
+            for kind, text, media_type, image in parts
         )
         if len(html) > self.room:
             self.left_out.append(path.name)

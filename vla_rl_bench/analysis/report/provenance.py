@@ -62,14 +62,14 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        ordered = sorted(value.items(), key=lambda item: item[0] != "name")
+        ordered = sorted(value.items(), key=lambda entry: entry[0] != "name")
         texts = ((key, _text(entry)) for key, entry in ordered if entry is not None)
         return ", ".join(text if key == "name" else f"{key} {text}" for key, text in texts if text)
     return ", ".join(map(_text, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
 
 
 def _ranges(starts: Any) -> str:
-    """``{"held-out": [1000, 2000]}`` -> ``held-out 1000–1999``."""
+    """Write ranges of starts as ``held-out 1000–1999``."""
     if not starts:
         return "not recorded"
     return ", ".join(f"{split} {first}–{end - 1}" for split, (first, end) in starts.items())

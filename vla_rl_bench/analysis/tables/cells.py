@@ -98,5 +98,5 @@ def _interval(interval: Interval, signed: bool) -> str:
 
 
 def _points(rate: Fraction | float, signed: bool = False) -> str:
-    """In percent, with a typographic minus sign: ``7.8``; signed ``+7.8``, ``−0.4``, ``0.0``."""
+    """Write a rate in percent with a typographic minus sign: ``7.8``; signed ``+7.8``, ``−0.4``, ``0.0``."""
     return points_text(rate, signed=signed).replace("-", MINUS)

@@ -42,7 +42,7 @@ def groups(columns: Sequence[Column]) -> list[tuple[str, list[int]]]:
 
 
 def lines(table: Table, columns: Sequence[int] | None = None) -> list[Line]:
-    """All lines of a table; only some of its columns if they are given."""
+    """Lay out a table, or only some of its columns."""
     indices = list(range(len(table.columns))) if columns is None else list(columns)
     chosen = [table.columns[index] for index in indices]
     layout: list[Line] = []

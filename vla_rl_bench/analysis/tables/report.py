@@ -59,7 +59,7 @@ def suite_tables(frame: pd.DataFrame, suite: Suite, limited: Collection[Place] =
     """The suite's own table with its references, then its other samplings and evaluations that were measured."""
     main, *others = selections(suite)
     own = with_references(build_table(frame, suite, main, limited=limited), suite)
-    return [own, *(table for other in others if (table := build_table(frame, suite, other)).seeds)]
+    return [own, *(table for selection in others if (table := build_table(frame, suite, selection)).seeds)]
 
 
 def write_notes(path: Path, tables: Sequence[Table]) -> None:
