@@ -34,10 +34,10 @@ class Codec:
 
 
 def codec(
-    found: Mapping[str, Any], options: OpenVlaOptions, space: Space, spec: EnvironmentSpec, *, epsilon: float
+    norm_stats: Mapping[str, Any], options: OpenVlaOptions, space: Space, spec: EnvironmentSpec, *, epsilon: float
 ) -> Codec:
     """found: the checkpoint's statistics."""
-    bounds = statistics.action_bounds(found, options.statistics, space, spec, epsilon=epsilon)
-    wanted = space.proprio if options.proprio is None else options.proprio
-    felt = statistics.proprio(found, options.statistics, space, spec) if wanted else None
-    return Codec(space, bounds, felt)
+    bounds = statistics.action_bounds(norm_stats, options.statistics, space, spec, epsilon=epsilon)
+    uses_proprio = space.proprio if options.proprio is None else options.proprio
+    proprio = statistics.proprio(norm_stats, options.statistics, space, spec) if uses_proprio else None
+    return Codec(space, bounds, proprio)

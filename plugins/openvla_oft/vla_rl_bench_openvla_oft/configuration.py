@@ -79,7 +79,7 @@ class OpenVlaConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         return slice(end - self.n_action_bins, end)
 
     def to_diff_dict(self) -> dict[str, Any]:
-        """What config.json holds; peers on transformers 4 look for `torch_dtype`."""
+        """Content of config.json; code for transformers 4 looks for `torch_dtype`."""
         written: dict[str, Any] = super().to_diff_dict()
         if "dtype" in written:
             written["torch_dtype"] = written["dtype"]

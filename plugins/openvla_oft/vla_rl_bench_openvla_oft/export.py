@@ -30,5 +30,5 @@ def write(model: OpenVlaForActionPrediction, source: Path, folder: Path) -> None
 
 
 def _companions(source: Path) -> list[Path]:
-    found = {path for pattern in _COMPANIONS for path in source.glob(pattern) if path.is_file()}
-    return sorted(path for path in found if path.name not in _WRITTEN)
+    paths = {path for pattern in _COMPANIONS for path in source.glob(pattern) if path.is_file()}
+    return sorted(path for path in paths if path.name not in _WRITTEN)

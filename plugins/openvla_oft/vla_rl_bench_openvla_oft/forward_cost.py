@@ -1,4 +1,4 @@
-"""What a forward of one chunk multiplies and what it keeps for its backward, counted by torch without memory.
+"""Operations and kept activations of a forward of one chunk, counted by torch without memory.
 
 The forward runs on fake tensors, which have shapes and dtypes but no values.  Operations are matrix products, as
 ``torch.utils.flop_counter`` counts them: ``[m, k]`` times ``[k, n]`` is 2 m k n.  Bytes are those of the tensors that

@@ -1,4 +1,4 @@
-"""What ``vla-rl-bench show openvla-oft --memory`` prints: what training a checkpoint takes, before anything is rented.
+"""Text of ``vla-rl-bench show openvla-oft --memory``: memory and time of training a checkpoint.
 
 A plan: bytes and operations counted from sizes.  N is all parameters, n those that are trained, F = N - n (with
 adapters F = N, and n are theirs), G the GPUs.  Forwards run in bfloat16 (``strategy.precision: bfloat16``).
@@ -49,7 +49,7 @@ class State:
 
     @property
     def total(self) -> float:
-        """What is there all the time."""
+        """Memory that is allocated all the time."""
         return sum(size for _, size in self.parts)
 
     def peak(self, activations: float) -> float:
@@ -101,5 +101,5 @@ def memory(options: OpenVlaOptions, gpus: int, strategy: str) -> str:
 
 
 def is_chunked(options: OpenVlaOptions) -> bool:
-    """Whether all tokens come from one forward."""
+    """True if all tokens come from one forward."""
     return isinstance(options, OpenVlaOftOptions)

@@ -114,12 +114,12 @@ class OpenVlaForActionPrediction(PreTrainedModel):  # type: ignore[no-untyped-ca
         """-> embeddings ``[B, N, hidden]``, mask ``[B, N]``, and where each prompt ends ``[B]``."""
         words = self.language_model.model.embed_tokens(text.ids)
         words = words.masked_fill(text.blank[..., None], 0.0)
-        seen = self._seen(pixel_values, proprio).to(words.dtype)
-        embeds = torch.cat([words[:, :1], seen, words[:, 1:]], dim=1)
-        mask = torch.cat([text.mask.new_ones(seen.shape[:2]), text.mask], dim=1)
-        return embeds, mask, seen.shape[1] + text.lengths - 1
+        visual = self._visual_tokens(pixel_values, proprio).to(words.dtype)
+        embeds = torch.cat([words[:, :1], visual, words[:, 1:]], dim=1)
+        mask = torch.cat([text.mask.new_ones(visual.shape[:2]), text.mask], dim=1)
+        return embeds, mask, visual.shape[1] + text.lengths - 1
 
-    def _seen(self, pixel_values: Tensor, proprio: Tensor | None) -> Tensor:
+    def _visual_tokens(self, pixel_values: Tensor, proprio: Tensor | None) -> Tensor:
         """The patches, and the token of proprioception behind them where the model has one."""
         patches = self.projected_patches(pixel_values)
         if (proprio is None) != (self.proprio_projector is None):

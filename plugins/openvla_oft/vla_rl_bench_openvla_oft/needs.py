@@ -1,4 +1,4 @@
-"""What a run with a checkpoint takes beyond packages, for ``run --dry-run``: the checkpoint, and memory for it."""
+"""Needs of a run with a checkpoint beyond packages, for ``run --dry-run``: the checkpoint, and memory for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def needs(columns: Sequence[str], options: OpenVlaOptions, gpus: int, strategy: 
     """gpus: processes that share the training.  strategy: a key of `STAGES`."""
     names = list(dict.fromkeys(options.checkpoint.replace("{column}", column) for column in columns))
     results = [checkpoint(name) for name in names]
-    there = next((name for name, one in zip(names, results, strict=True) if one.ok), "")
+    there = next((name for name, check in zip(names, results, strict=True) if check.ok), "")
     try:
         return [*results, memory(replace(options, checkpoint=there), gpus, strategy)]
     except UserError:  # a configuration that cannot be counted: loading says why
@@ -25,7 +25,7 @@ def needs(columns: Sequence[str], options: OpenVlaOptions, gpus: int, strategy: 
 
 
 def checkpoint(name: str) -> CheckResult:
-    """Whether it lies here: as a folder, or in the hub's cache."""
+    """Check that the checkpoint is on this machine, as a folder or in the hub's cache."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         whole = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
@@ -41,7 +41,7 @@ def checkpoint(name: str) -> CheckResult:
 
 
 def _cache() -> Path:
-    """Where huggingface_hub keeps what it fetched."""
+    """Folder of huggingface_hub's cache."""
     home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
     return Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
 

@@ -1,4 +1,4 @@
-"""What a suite may write beside ``name: openvla-oft`` or ``openvla``.  Light: imported with the catalog."""
+"""Options of ``name: openvla-oft`` and ``openvla``.  Light: imported with the catalog."""
 
 from __future__ import annotations
 

@@ -97,15 +97,15 @@ def _memory(size: Sizes, options: OpenVlaOptions, inputs: ForwardInput, gpus: in
         )
         for offload in (False, True)
     ]
-    body = [(name, *(_gb(dict(one.parts)[name]) for one in states)) for name, _ in states[0].parts]
-    body.append(("a step's temporaries", *(_gb(one.step) for one in states)))
+    body = [(name, *(_gb(dict(state.parts)[name]) for state in states)) for name, _ in states[0].parts]
+    body.append(("a step's temporaries", *(_gb(state.step) for state in states)))
     for words, chunk_bytes in _ways(size.forward):
         body.append((f"activations of {MICRO_BATCH} chunks{words}", *(_gb(MICRO_BATCH * chunk_bytes) for _ in states)))
     for words, chunk_bytes in _ways(size.forward):
-        body.append((f"most at once{words}", *(_gb(one.peak(MICRO_BATCH * chunk_bytes)) for one in states)))
+        body.append((f"most at once{words}", *(_gb(state.peak(MICRO_BATCH * chunk_bytes)) for state in states)))
     for words, chunk_bytes in _ways(size.forward):
-        body.append((f"{MICRO_BATCH} chunks fit 80 GB{words}", *(_fits(one, chunk_bytes) for one in states)))
-    body.append(("host memory of each process", *(_gb(one.host) for one in states)))
+        body.append((f"{MICRO_BATCH} chunks fit 80 GB{words}", *(_fits(state, chunk_bytes) for state in states)))
+    body.append(("host memory of each process", *(_gb(state.host) for state in states)))
     yield from text_lines([("GB (1e9 bytes) on each GPU", "offload: false", "offload: true"), *body])
     yield ""
     yield from _notes(size, inputs, stage, weights)
@@ -136,19 +136,22 @@ def _notes(size: Sizes, inputs: ForwardInput, stage: int, weights: int) -> Itera
 
 def _time(size: Sizes, options: OpenVlaOptions, gpus: int) -> Iterator[str]:
     """In units of a chunk's forward: rollouts 1, an update 1 and its backward, and 1 more to recompute."""
-    one = size.forward.operations
+    operations = size.forward.operations
     backward = ADAPTER_BACKWARD if size.lora else FULL_BACKWARD
     update = 1 + backward + options.gradient_checkpointing
     chunks = -(-STEPS // chunk(options, _space(options)))
     speed = RATE * UTILISATION * gpus
     work = (
-        ("a chunk's forward", 1, one / (RATE * UTILISATION)),
+        ("a chunk's forward", 1, operations / (RATE * UTILISATION)),
         (f"GRPO mini-batch, {MINI_BATCH} trajectories", MINI_BATCH * chunks * update, None),
         (f"an iteration's rollouts, {TRAJECTORIES} trajectories", TRAJECTORIES * chunks, None),
         (f"an iteration's updates, {TRAJECTORIES // MINI_BATCH} steps", TRAJECTORIES * chunks * update, None),
         ("an iteration", TRAJECTORIES * chunks * (1 + update), None),
     )
-    body = [(name, f"{n * one / 1e12:,.2f}", _seconds(n * one / speed if s is None else s)) for name, n, s in work]
+    body = [
+        (name, f"{n * operations / 1e12:,.2f}", _seconds(n * operations / speed if s is None else s))
+        for name, n, s in work
+    ]
     yield from text_lines([("time on the GPUs alone", "TFLOP", "time"), *body])
     yield ""
     yield (
@@ -168,10 +171,10 @@ def _gb(bytes_: float) -> str:
     return f"{bytes_ / GB:.1f}"
 
 
-def _fits(one: State, chunk: int) -> str:
-    """Whether the micro-batch fits, and the largest that does."""
-    largest = int((CARD - one.total) // chunk)
-    if largest < 1 or one.peak(0) > CARD:
+def _fits(state: State, chunk: int) -> str:
+    """Say whether the micro-batch fits, and the largest one that does."""
+    largest = int((CARD - state.total) // chunk)
+    if largest < 1 or state.peak(0) > CARD:
         return "no"
     return f"{'yes' if largest >= MICRO_BATCH else 'no'}, up to {largest}"
 

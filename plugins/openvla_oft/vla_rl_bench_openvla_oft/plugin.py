@@ -1,4 +1,4 @@
-"""What this distribution brings to vla-rl-bench."""
+"""Hooks of this distribution."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class OpenVlaOftPolicy(PolicyBase, nn.Module):
         export.write(self.model, self.source, folder)
 
     def mass_on_bins(self, inputs: Mapping[str, Tensor]) -> float:
-        """How much of the whole vocabulary's probability lies on action tokens."""
+        """Share of the whole vocabulary's probability on action tokens."""
         return probe.mass_on_bins(
             self.model,
             inputs["input_ids"],
@@ -175,10 +175,10 @@ Policy = TypeVar("Policy", bound=OpenVlaOftPolicy)
 def _build(
     kind: type[Policy], spec: EnvironmentSpec, options: OpenVlaOptions, space: Space, seed: int, *, epsilon: float
 ) -> Policy:
-    """What can be refused without reading the weights comes first."""
+    """Build the policy; checks that need no weights come first."""
     source = loading.resolve(options.checkpoint.replace("{column}", spec.suite))
-    found = statistics.read(source, loading.read_config(source).get("norm_stats"))
-    numbers = codec(found, options, space, spec, epsilon=epsilon)
+    norm_stats = statistics.read(source, loading.read_config(source).get("norm_stats"))
+    numbers = codec(norm_stats, options, space, spec, epsilon=epsilon)
     cameras = spaces.cameras(space, spec, options.images)
     prompts, normalization = Prompts(tokenizer(source)), processor.normalization(source)
     with torch.random.fork_rng(devices=[]):
@@ -197,8 +197,8 @@ def _judged(policy: Policy, spec: EnvironmentSpec, options: OpenVlaOptions) -> P
             for image in spec.images
             if image.name in policy.cameras
         }
-        seen = Observation(grey, np.zeros((1, len(spec.proprio)), np.float32))
+        observation = Observation(grey, np.zeros((1, len(spec.proprio)), np.float32))
         policy.eval()
-        probe.judge(policy.mass_on_bins(policy.collate(seen, [spec.tasks[0].instruction])), policy.source)
+        probe.judge(policy.mass_on_bins(policy.collate(observation, [spec.tasks[0].instruction])), policy.source)
         policy.train()
     return policy

@@ -1,4 +1,4 @@
-"""How a checkpoint's images are normalized: its preprocessor_config.json has the last word."""
+"""Image normalization of a checkpoint, from its preprocessor_config.json."""
 
 from __future__ import annotations
 

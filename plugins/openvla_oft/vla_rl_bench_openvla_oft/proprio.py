@@ -26,10 +26,10 @@ def load_proprio_projector(model: OpenVlaForActionPrediction, folder: Path) -> N
         return
     path = _separate_file(folder)
     weights = {key.removeprefix("module."): value for key, value in _read(path).items()}
-    wanted = {key: tuple(value.shape) for key, value in projector.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in weights.items()}
-    if found != wanted:
-        raise UserError(f"{path}: a proprioception projector has {wanted}, this one {found}; is policy.space right?")
+    expected = {key: tuple(value.shape) for key, value in projector.state_dict().items()}
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
+    if shapes != expected:
+        raise UserError(f"{path}: a proprioception projector has {expected}, this one {shapes}; is policy.space right?")
     projector.load_state_dict(weights)
 
 

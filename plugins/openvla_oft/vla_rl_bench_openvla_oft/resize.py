@@ -96,7 +96,7 @@ def _sine(angle: NDArray[np.float32]) -> NDArray[np.float32]:
     except (AttributeError, OSError):
         return np.sin(angle.astype(np.float64)).astype(np.float32)
     sinf.argtypes, sinf.restype = (ctypes.c_float,), ctypes.c_float
-    return np.array([sinf(float(one)) for one in angle], np.float32)
+    return np.array([sinf(float(radians)) for radians in angle], np.float32)
 
 
 def _interpolate(images: Tensor, axis: int, side: float, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What stands where in the language model's input.
+"""Layout of the language model's input.
 
 ::
 

@@ -32,7 +32,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Space:
-    """What surrounds a checkpoint's tokens.  None: whatever the environment has.
+    """Conventions around a checkpoint's tokens.  None: those of the environment.
 
     bounds: of norm_stats that [-1, 1] means; ``environment``: the bounds of the environment's action space.
     gripper, rotation, orientation: conventions, compared with the environment's words.
@@ -126,7 +126,7 @@ _GUESSED = (LIBERO, ROBOTWIN)  # `plain` fits everything, so it has to be asked 
 
 
 def expects(spec: EnvironmentSpec, options: OpenVlaOptions) -> Expectation:
-    """What a run compares with the environment before it begins."""
+    """Expectation that a run compares with the environment before it begins."""
     space = named(options.space) if options.space is not None else _fitting(spec, options.images)
     felt = space.proprio if options.proprio is None else options.proprio
     return expectation(space, spec, options.images, proprio=felt)
@@ -149,11 +149,11 @@ def named(name: str) -> Space:
 
 
 def _fitting(spec: EnvironmentSpec, images: Sequence[str] | None) -> Space:
-    found = {space.name: list(mismatches(space, spec, images)) for space in _GUESSED}
-    for name, reasons in found.items():
+    reasons_by_space = {space.name: list(mismatches(space, spec, images)) for space in _GUESSED}
+    for name, reasons in reasons_by_space.items():
         if not reasons:
             return SPACES[name]
-    why = "; ".join(reasons[0] for reasons in found.values())
+    why = "; ".join(reasons[0] for reasons in reasons_by_space.values())
     raise UserError(f"policy.space: no action space of OpenVLA fits environment `{spec.name}`: {why}. {_advice(None)}")
 
 
@@ -164,7 +164,7 @@ def _advice(space: Space | None) -> str:
 
 
 def mismatches(space: Space, spec: EnvironmentSpec, images: Sequence[str] | None = None) -> Iterator[str]:
-    """What the space expects and the environment does not declare; each names both sides."""
+    """Differences between the space and the environment's contract; each names both sides."""
     return differences(expectation(space, spec, images), spec)
 
 
@@ -179,7 +179,7 @@ def expectation(
         gripper=space.gripper,
         rotation=space.rotation,
         cameras=dict.fromkeys(wanted_cameras(space, spec, images), space.orientation),
-        proprio=None if read is None else tuple(one.words for one in read),
+        proprio=None if read is None else tuple(reading.words for reading in read),
         advice=_advice(space),
     )
 
@@ -196,11 +196,12 @@ def cameras(space: Space, spec: EnvironmentSpec, images: Sequence[str] | None) -
     """The cameras that a policy looks through, in order; a size that the checkpoint never saw is warned of."""
     known = {image.name: image for image in spec.images}
     chosen = tuple(known[name] for name in wanted_cameras(space, spec, images))
-    for one in chosen:
-        if space.pixels is not None and (one.height, one.width) != (space.pixels, space.pixels):
+    for camera in chosen:
+        if space.pixels is not None and (camera.height, camera.width) != (space.pixels, space.pixels):
             warnings.warn(
-                f"camera `{one.name}` renders {one.width}x{one.height}, and checkpoints of space `{space.name}` were "
-                f"trained on {space.pixels}x{space.pixels}. Set environment.image_size: {space.pixels}",
+                f"camera `{camera.name}` renders {camera.width}x{camera.height}, and checkpoints of space "
+                f"`{space.name}` were trained on {space.pixels}x{space.pixels}. "
+                f"Set environment.image_size: {space.pixels}",
                 CheckpointWarning,
                 stacklevel=2,
             )

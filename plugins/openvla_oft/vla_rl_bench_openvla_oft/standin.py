@@ -70,9 +70,9 @@ def write(
     shard: str = "5GB",
 ) -> None:
     """keys: of the statistics.  shard: the most that one safetensors file holds."""
-    found = made_up_statistics(space, KEYS[space] if keys is None else keys)
+    norm_stats = made_up_statistics(space, KEYS[space] if keys is None else keys)
     settings = config(SIZES[size], pixels or SIZES[size].pixels, PROPRIO[space] if proprio else None)
-    settings.norm_stats = found
+    settings.norm_stats = norm_stats
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = OpenVlaForActionPrediction(settings)
@@ -81,7 +81,7 @@ def write(
     model.save_pretrained(folder, max_shard_size=shard)
     standin_tokenizer.write(folder)
     _json(folder / processor.FILE, _preprocessor(settings))
-    _json(folder / statistics.FILE, found)
+    _json(folder / statistics.FILE, norm_stats)
     (folder / "README.md").write_text(_readme(space, size, seed), "utf-8")
 
 
@@ -150,8 +150,8 @@ def _numbers(
         high, low = [*high[:place], 1.0, *high[place:]], [*low[:place], 0.0, *low[place:]]
     middle = [(top + bottom) / 2 for top, bottom in zip(high, low, strict=True)]
     spread = [(top - bottom) / 4 for top, bottom in zip(high, low, strict=True)]
-    found: dict[str, Any] = {"mean": middle, "std": spread, "max": high, "min": low, "q01": low, "q99": high}
-    return found if mask is None else {**found, "mask": mask}
+    numbers: dict[str, Any] = {"mean": middle, "std": spread, "max": high, "min": low, "q01": low, "q99": high}
+    return numbers if mask is None else {**numbers, "mask": mask}
 
 
 def _preprocessor(settings: OpenVlaConfig) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What -1 and 1 mean in each dimension; a dimension whose mask is false is left as it is."""
+    """Values of -1 and 1 in each dimension; a dimension whose mask is false is left as it is."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -68,7 +68,7 @@ class Proprio:
     def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
         raw = np.asarray(values, np.float64)
         if self.readings is not None:
-            raw = raw * [one.scale for one in self.readings] + [one.offset for one in self.readings]
+            raw = raw * [reading.scale for reading in self.readings] + [reading.offset for reading in self.readings]
         return np.clip(self.bounds.normalize(raw), -1.0, 1.0).astype(np.float32)
 
 
@@ -78,22 +78,22 @@ def read(folder: Path, norm_stats: Mapping[str, Any] | None) -> dict[str, Any]:
     if not path.is_file():
         return dict(norm_stats or {})
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        statistics: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). Take the file from the checkpoint again") from None
-    return found
+    return statistics
 
 
-def choose_key(statistics: Mapping[str, Any], wanted: str | None, suite: str) -> str:
+def choose_key(statistics: Mapping[str, Any], key: str | None, suite: str) -> str:
     """The key that a suite names, else the one that belongs to the column."""
-    for candidate in (wanted,) if wanted is not None else _candidates(suite):
+    for candidate in (key,) if key is not None else _candidates(suite):
         if candidate in statistics:
             return str(candidate)
-    asked = suite if wanted is None else wanted
-    close = did_you_mean(asked, statistics)
+    requested = suite if key is None else key
+    close = did_you_mean(requested, statistics)
     listed = "" if "Known:" in close else f" Known: {', '.join(sorted(statistics)) or 'none'}."
     raise UserError(
-        f"policy.statistics: the checkpoint has no statistics `{asked}`.{close}{listed} "
+        f"policy.statistics: the checkpoint has no statistics `{requested}`.{close}{listed} "
         "Name one, or put the data set's dataset_statistics.json into the checkpoint's folder"
     )
 
@@ -114,46 +114,51 @@ def bounds(entry: Mapping[str, Any], key: str, kind: str, space: Space, *, epsil
             "Name another key, or another policy.space"
         )
     low, high = tuple(map(float, part[lower])), tuple(map(float, part[upper]))
-    mask = tuple(bool(one) for one in part.get("mask", [True] * len(low)))
+    mask = tuple(bool(flag) for flag in part.get("mask", [True] * len(low)))
     return Bounds(low, high, mask, epsilon)
 
 
 def action_bounds(
-    statistics: Mapping[str, Any], wanted: str | None, space: Space, spec: EnvironmentSpec, *, epsilon: float = EPSILON
+    statistics: Mapping[str, Any],
+    wanted_key: str | None,
+    space: Space,
+    spec: EnvironmentSpec,
+    *,
+    epsilon: float = EPSILON,
 ) -> Bounds:
     """Of the environment's actions; refused where the checkpoint's have another number of dimensions."""
     if space.bounds == "environment":
         low, high = spec.action.low, spec.action.high
         return Bounds(tuple(low), tuple(high), (True,) * len(low), 0.0)
-    key = choose_key(statistics, wanted, spec.suite)
-    found = bounds(statistics[key], key, "action", space, epsilon=epsilon)
-    if found.dimensions != spec.action.dimensions:
+    key = choose_key(statistics, wanted_key, spec.suite)
+    limits = bounds(statistics[key], key, "action", space, epsilon=epsilon)
+    if limits.dimensions != spec.action.dimensions:
         raise UserError(
-            f"policy.checkpoint: statistics `{key}` are of {found.dimensions}-dimensional actions, environment "
+            f"policy.checkpoint: statistics `{key}` are of {limits.dimensions}-dimensional actions, environment "
             f"`{spec.name}` has {spec.action.dimensions}. Name a checkpoint of this environment, or other "
             "policy.statistics"
         )
-    return found
+    return limits
 
 
-def proprio(statistics: Mapping[str, Any], wanted: str | None, space: Space, spec: EnvironmentSpec) -> Proprio:
+def proprio(statistics: Mapping[str, Any], wanted_key: str | None, space: Space, spec: EnvironmentSpec) -> Proprio:
     """Of the environment's proprioception, brought back to the units of the checkpoint's data first."""
     words = spec.proprio
     if space.bounds == "environment":
         return Proprio(Bounds((-1.0,) * len(words), (1.0,) * len(words), (True,) * len(words), 0.0))
     _check_words(space, spec)
-    key = choose_key(statistics, wanted, spec.suite)
-    found = bounds(statistics[key], key, "proprio", space)
-    if found.dimensions != len(words):
+    key = choose_key(statistics, wanted_key, spec.suite)
+    limits = bounds(statistics[key], key, "proprio", space)
+    if limits.dimensions != len(words):
         raise UserError(
-            f"policy.proprio: statistics `{key}` are of {found.dimensions} numbers, environment `{spec.name}` gives "
+            f"policy.proprio: statistics `{key}` are of {limits.dimensions} numbers, environment `{spec.name}` gives "
             f"{len(words)}. Write `proprio: false`, or name other policy.statistics"
         )
-    return Proprio(found, space.readings)
+    return Proprio(limits, space.readings)
 
 
 def _check_words(space: Space, spec: EnvironmentSpec) -> None:
-    expected: Sequence[str] = spec.proprio if space.readings is None else [one.words for one in space.readings]
+    expected: Sequence[str] = spec.proprio if space.readings is None else [reading.words for reading in space.readings]
     for ours, theirs in zip(expected, spec.proprio, strict=False):
         if ours != theirs:
             raise UserError(

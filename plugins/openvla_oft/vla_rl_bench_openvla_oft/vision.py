@@ -55,7 +55,7 @@ class FusedVision(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """What the two have in common.  Pre-norm blocks over patches with learned places."""
+    """Common part of both vision transformers: pre-norm blocks over patches with learned positions."""
 
     def __init__(self, size: VisionSize, patches: int, *, layer_scale: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Where RoboTwin 2.0's assets are, and what of them a suite's tasks lack."""
+"""Folder of RoboTwin 2.0's assets, and the assets that a suite's tasks lack."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def resolve(options: RoboTwinOptions, tasks: Sequence[Task]) -> str:
 
 
 def check_tasks(tasks: Sequence[Task], options: RoboTwinOptions) -> list[CheckResult]:
-    """What a suite needs of the assets: a line a task, a line for the arms."""
+    """Check the assets that a suite needs: a line per task and one for the arms."""
     if resolve(options, tasks) == "procedural":
         meshed = [task.name for task in tasks if not task.mesh_free]
         if meshed:
@@ -44,10 +44,10 @@ def check_tasks(tasks: Sequence[Task], options: RoboTwinOptions) -> list[CheckRe
             return [CheckResult(False, what, REAL_INSTEAD)]
         return [CheckResult(True, "procedural assets: nothing to download, not comparable with published numbers")]
     embodiment = "aloha-agilex" if options.embodiment == "auto" else options.embodiment
-    found = root()
-    if found is None:
+    configured = root()
+    if configured is None:
         return _unset(tasks, embodiment)
-    variable, place = found
+    variable, place = configured
     if not (place / "assets").is_dir():
         what = f"assets: there is no folder `assets` in {place} ({variable})"
         return [CheckResult(False, what, DOWNLOAD)]
@@ -76,7 +76,7 @@ def _line(what: str, missing: Sequence[manifest.Missing], place: Path) -> CheckR
     if not missing:
         return CheckResult(True, f"assets of {what} are complete")
     first, more = missing[0], f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
-    archives = sorted({one.archive for one in missing})
+    archives = sorted({file.archive for file in missing})
     advice = (
         f"for one in {' '.join(archives)}; do hf download {manifest.DATASET} $one --repo-type dataset "
         f"--revision {manifest.REVISION} --local-dir . && unzip -n $one -d {place / 'assets'}; done"
@@ -86,17 +86,17 @@ def _line(what: str, missing: Sequence[manifest.Missing], place: Path) -> CheckR
 
 def check_all() -> CheckResult:
     """For `doctor`, which knows no suite: how many of the 50 tasks have all their objects."""
-    found = root()
+    configured = root()
     meshed = [task for task in TASKS.values() if not task.mesh_free]
-    if found is None:
+    if configured is None:
         free = len(TASKS) - len(meshed)
         what = f"assets: not set up; the {free} tasks without a mesh run on procedural ones. For the others: {DOWNLOAD}"
         return CheckResult(True, what)
-    variable, place = found
-    lacking = [task.name for task in meshed if manifest.missing_objects(place, task)]
+    variable, place = configured
+    incomplete = [task.name for task in meshed if manifest.missing_objects(place, task)]
     if manifest.missing_embodiment(place, "aloha-agilex"):
         return CheckResult(False, f"assets: arms aloha-agilex are missing in {place} ({variable})", DOWNLOAD)
-    if lacking:
-        what = f"assets in {place}: {len(lacking)} of {len(meshed)} tasks lack objects, such as {lacking[0]}"
+    if incomplete:
+        what = f"assets in {place}: {len(incomplete)} of {len(meshed)} tasks lack objects, such as {incomplete[0]}"
         return CheckResult(False, what, DOWNLOAD)
     return CheckResult(True, f"assets in {place}: all {len(TASKS)} tasks complete")

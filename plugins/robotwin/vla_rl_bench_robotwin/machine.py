@@ -1,4 +1,4 @@
-"""What this machine and the workers' interpreter offer: versions, planners, a Vulkan driver that SAPIEN accepts."""
+"""Checks of this machine and the workers' interpreter: versions, planners, a Vulkan driver that SAPIEN accepts."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ def icds() -> list[str]:
     """File names of the Vulkan drivers that a loader would look at."""
     named = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
     if named:
-        return [Path(one).name for one in named.split(os.pathsep) if Path(one).is_file()]
+        return [Path(file).name for file in named.split(os.pathsep) if Path(file).is_file()]
     return sorted(file.name for folder in _DRIVERS for file in Path(folder).glob("*.json"))
 
 
-def runtime(python: str, wanted: str) -> CheckResult:
+def runtime(python: str, required: str) -> CheckResult:
     """RoboTwin 2.0's runtime of the version that the plugin was written for."""
-    found = versions(python).get("rlinf-robotwin-runtime")
-    if found == wanted:
+    installed = versions(python).get("rlinf-robotwin-runtime")
+    if installed == required:
         sapien = versions(python).get("sapien")
-        return CheckResult(True, f"RoboTwin 2.0 runtime {found}, SAPIEN {sapien}")
-    what = f"RoboTwin 2.0 runtime {found or 'is missing'} in {python}, {wanted} is wanted"
+        return CheckResult(True, f"RoboTwin 2.0 runtime {installed}, SAPIEN {sapien}")
+    what = f"RoboTwin 2.0 runtime {installed or 'is missing'} in {python}, {required} is required"
     return CheckResult(False, what, "vla-rl-bench env create robotwin")
 
 
-def planner(python: str, wanted: str = "mplib") -> CheckResult:
+def planner(python: str, required: str = "mplib") -> CheckResult:
     """mplib comes with the interpreter; curobo is compiled for a GPU by its user."""
-    name = {"mplib": "mplib", "curobo": "nvidia-curobo"}[wanted]
-    found = versions(python).get(name)
-    if found:
-        return CheckResult(True, f"planner {wanted} {found}")
-    if wanted == "mplib":
+    name = {"mplib": "mplib", "curobo": "nvidia-curobo"}[required]
+    installed = versions(python).get(name)
+    if installed:
+        return CheckResult(True, f"planner {required} {installed}")
+    if required == "mplib":
         return CheckResult(False, f"planner mplib is missing in {python}", "vla-rl-bench env create robotwin")
     return CheckResult(
         False,
@@ -77,12 +77,12 @@ def planner(python: str, wanted: str = "mplib") -> CheckResult:
 
 @cache
 def versions(python: str) -> dict[str, str | None]:
-    """Distributions that matter here -> versions under that interpreter; empty where it does not run."""
+    """Versions of the relevant distributions under that interpreter, by name; empty if it does not run."""
     answer = ask(python, "versions")
     if answer.returncode:
         return {}
-    found: dict[str, str | None] = json.loads(answer.stdout)
-    return found
+    installed: dict[str, str | None] = json.loads(answer.stdout)
+    return installed
 
 
 @cache

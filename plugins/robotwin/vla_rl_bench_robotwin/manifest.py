@@ -1,4 +1,4 @@
-"""Which files of RoboTwin 2.0's assets a task needs, and which are missing.  Standard library only.
+"""Files of RoboTwin 2.0's assets that a task needs, and those that are missing.  Standard library only.
 
 Read from rlinf-robotwin-runtime 0.1.3: `create_actor` and `create_sapien_urdf_obj` (envs/utils/create_actor.py) for
 objects, `Robot` and `load_curobo_config` for arms, `create_table_and_wall` and `rand_create_cluttered_actor.py` for
@@ -29,12 +29,12 @@ class Missing:
 
 def missing_objects(root: Path, task: Task) -> list[Missing]:
     """Of the task's objects, every file that its class may ask for and that is not there."""
-    found = []
+    missing = []
     for objects in task.objects:
         folder = root / "assets" / "objects" / objects.folder
         lacking = _articulated(folder, objects) if objects.articulated else _models(folder, objects)
-        found += [Missing(str(path.relative_to(root)), "objects.zip") for path in lacking]
-    return found
+        missing += [Missing(str(path.relative_to(root)), "objects.zip") for path in lacking]
+    return missing
 
 
 def _models(folder: Path, objects: Objects) -> Iterator[Path]:
@@ -62,10 +62,12 @@ def models_in(folder: Path) -> tuple[int, ...]:
 
 def _articulated(folder: Path, objects: Objects) -> Iterator[Path]:
     """Model n is the n-th folder in the order of the first number in its name, or the one that is called n."""
-    there = [one for one in folder.iterdir() if one.is_dir() and one.name != "visual"] if folder.is_dir() else []
-    there.sort(key=lambda one: int(match[0]) if (match := re.search(r"\d+", one.name)) else 0)
+    folders = (
+        [entry for entry in folder.iterdir() if entry.is_dir() and entry.name != "visual"] if folder.is_dir() else []
+    )
+    folders.sort(key=lambda entry: int(match[0]) if (match := re.search(r"\d+", entry.name)) else 0)
     for model in objects.models:
-        place = there[model] if model < len(there) else folder / str(model)
+        place = folders[model] if model < len(folders) else folder / str(model)
         for name in ("mobility.urdf", "model_data.json"):
             if not (place / name).is_file():
                 yield place / name
@@ -74,21 +76,21 @@ def _articulated(folder: Path, objects: Objects) -> Iterator[Path]:
 def missing_embodiment(root: Path, name: str) -> list[Missing]:
     """An arm's files: its description, what its configuration refers to, and both of curobo's."""
     folder = root / "assets" / "embodiments" / name
-    wanted = [folder / "config.yml", folder / "curobo_left_tmp.yml", folder / "curobo_right_tmp.yml"]
-    if wanted[0].is_file():
-        match = re.search(r"""^urdf_path:\s*["']?([^"'\s#]+)""", wanted[0].read_text(), re.MULTILINE)
-        wanted += [folder / match[1]] if match else []
-    return [Missing(str(path.relative_to(root)), "embodiments.zip") for path in wanted if not path.is_file()]
+    files = [folder / "config.yml", folder / "curobo_left_tmp.yml", folder / "curobo_right_tmp.yml"]
+    if files[0].is_file():
+        match = re.search(r"""^urdf_path:\s*["']?([^"'\s#]+)""", files[0].read_text(), re.MULTILINE)
+        files += [folder / match[1]] if match else []
+    return [Missing(str(path.relative_to(root)), "embodiments.zip") for path in files if not path.is_file()]
 
 
 def missing_randomisation(root: Path) -> list[Missing]:
     """Textures of both splits, and the lists of objects that clutter the table."""
-    found = []
+    missing = []
     for split in ("seen", "unseen"):
         folder = root / "assets" / "background_texture" / split
         if not folder.is_dir() or not any(folder.iterdir()):
-            found.append(Missing(str(folder.relative_to(root)), "background_texture.zip"))
+            missing.append(Missing(str(folder.relative_to(root)), "background_texture.zip"))
     for name in ("objaverse/list.json", "same.json"):
         if not (root / "assets" / "objects" / name).is_file():
-            found.append(Missing(f"assets/objects/{name}", "objects.zip"))
-    return found
+            missing.append(Missing(f"assets/objects/{name}", "objects.zip"))
+    return missing

@@ -1,4 +1,4 @@
-"""What a suite on RoboTwin 2.0 needs beyond Python packages; `EnvironmentEntry.needs`, and ``doctor``'s lines."""
+"""Needs of a suite on RoboTwin 2.0 beyond Python packages: `EnvironmentEntry.needs` and ``doctor``'s lines."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def needs(suites: Sequence[str], options: RoboTwinOptions, python: str | None) -
 
 def check() -> list[CheckResult]:
     """For ``doctor``."""
-    found = interpreters.find(ROBOTWIN)
-    if found is None:
+    interpreter = interpreters.find(ROBOTWIN)
+    if interpreter is None:
         what = f"the workers' interpreter `{ROBOTWIN.name}` {interpreters.problem(ROBOTWIN)}"
         first = [CheckResult(False, what, f"vla-rl-bench env create {ROBOTWIN.name}")]
     else:
-        first = [machine.runtime(str(found), RUNTIME), machine.planner(str(found))]
-    python = str(found) if found else None
+        first = [machine.runtime(str(interpreter), RUNTIME), machine.planner(str(interpreter))]
+    python = str(interpreter) if interpreter else None
     return [*first, machine.loader(python), machine.vulkan(python), assets.check_all()]

@@ -1,4 +1,4 @@
-"""What a suite may write beside `name: robotwin2` and `name: robotwin1`.  Standard library only: workers read it."""
+"""Options of `name: robotwin2` and `name: robotwin1`.  Standard library only: workers import it."""
 
 from __future__ import annotations
 

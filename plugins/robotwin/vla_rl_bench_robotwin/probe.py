@@ -1,4 +1,4 @@
-"""Executed under the workers' interpreter: what is installed there, or whether SAPIEN finds a device to render with.
+"""Executed under the workers' interpreter: print the installed versions, or check that SAPIEN can render.
 
 ``PYTHON probe.py versions`` prints JSON, distribution -> version or null; ``PYTHON probe.py render`` prints the device.
 Without Vulkan, SAPIEN may end the process, so each is asked in a process of its own.  Imports nothing of ours.
@@ -14,17 +14,17 @@ DISTRIBUTIONS = ("rlinf-robotwin-runtime", "sapien", "mplib", "nvidia-curobo", "
 
 
 def versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+    installed: dict[str, str | None] = {}
     for name in DISTRIBUTIONS:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            installed[name] = None
+    return installed
 
 
 def device() -> str:
-    """Builds a scene, which needs a rendering device -> its name."""
+    """Build a scene, which needs a rendering device; return the device's name."""
     import sapien
 
     sapien.Scene()

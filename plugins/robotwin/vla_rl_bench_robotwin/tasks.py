@@ -48,7 +48,7 @@ class Task:
     @property
     def needs(self) -> tuple[str, ...]:
         """Object folders."""
-        return tuple(one.folder for one in self.objects)
+        return tuple(objects.folder for objects in self.objects)
 
     @property
     def mesh_free(self) -> bool:

@@ -34,10 +34,10 @@ _URDF, _SRDF = (f"aloha_maniskill_sim/{kind}/arx5_description_isaac.{kind}" for 
 
 def write(folder: Path, checkout: Path) -> None:
     """A working folder for the classes: the checkout's own files by links, and these arms."""
-    for one in checkout.iterdir():
-        if one.name not in ("aloha_maniskill_sim", ".git"):
+    for entry in checkout.iterdir():
+        if entry.name not in ("aloha_maniskill_sim", ".git"):
             with contextlib.suppress(FileExistsError):  # another worker's
-                (folder / one.name).symlink_to(one)
+                (folder / entry.name).symlink_to(entry)
     for name, text in ((_URDF, urdf()), (_SRDF, '<robot name="two_arms_of_boxes"/>\n')):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _arm(side: str) -> Iterator[str]:
     parent = f"{side}_base"
     for number, (bend, limits, axis, place) in enumerate(zip(_BEND, _LIMITS, _AXES, _OFFSETS, strict=True), start=1):
         roll = _HALF_TURN if number == 1 else 0.0
-        low, high = (one - bend for one in limits)
+        low, high = (limit - bend for limit in limits)
         child = f"{side}_link{number}"
         yield _joint(f"{side}_joint{number}", "revolute", parent, child, place, bend, axis, low, high, roll)
         parent = child
@@ -114,7 +114,7 @@ def _link(
 ) -> str:
     text = f'<link name="{name}"><inertial><mass value="0.3"/>{_INERTIA}</inertial>'
     if centre is not None:
-        place, box = (" ".join(map(str, one)) for one in (centre, size))
+        place, box = (" ".join(map(str, numbers)) for numbers in (centre, size))
         shape = f'<origin xyz="{place}" rpy="0 0 0"/><geometry><box size="{box}"/></geometry>'
         text += f'<visual>{shape}<material name="{name}_colour"><color rgba="0.3 0.3 0.35 1"/></material></visual>'
         text += f"<collision>{shape}</collision>" if collides else ""

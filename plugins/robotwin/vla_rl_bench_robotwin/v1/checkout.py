@@ -36,11 +36,13 @@ def root() -> Path | None:
 
 def require() -> Path:
     """As `root`, or what to type."""
-    found = root()
-    if found is None or not (found / "envs" / "base_task.py").is_file():
-        where = f"{VARIABLE} is not set" if found is None else f"{found} ({VARIABLE}) is no checkout of RoboTwin-1.0"
+    checkout = root()
+    if checkout is None or not (checkout / "envs" / "base_task.py").is_file():
+        where = (
+            f"{VARIABLE} is not set" if checkout is None else f"{checkout} ({VARIABLE}) is no checkout of RoboTwin-1.0"
+        )
         raise UserError(f"robotwin1: {where}. Run: {GET}")
-    return found
+    return checkout
 
 
 def has_robot(checkout: Path) -> bool:
@@ -95,11 +97,11 @@ def _lend_planner() -> None:
 
 def instruction(checkout: Path, task: str) -> str:
     """The first of the branch's wordings of a task."""
-    found = json.loads((checkout / "data" / "instructions" / f"{task}.json").read_text("utf-8"))
-    return str(found["instructions"][0])
+    wordings = json.loads((checkout / "data" / "instructions" / f"{task}.json").read_text("utf-8"))
+    return str(wordings["instructions"][0])
 
 
 def task_class(name: str) -> type:
     """The branch's own class."""
-    found: type = getattr(importlib.import_module(f"envs.{name}"), name)
-    return found
+    loaded: type = getattr(importlib.import_module(f"envs.{name}"), name)
+    return loaded

@@ -22,7 +22,9 @@ class Side:
     def __init__(self, task: Any, number: int, now: FloatArray, actions: FloatArray) -> None:
         """number: 0 left, 1 right.  now: float ``[7]``; actions: float ``[K, 7]``; radians, gripper 0 to 1."""
         self._task, self._value = task, ("left_gripper_val", "right_gripper_val")[number]
-        self._joints = [task.active_joints[one] for one in (task.left_arm_joint_id, task.right_arm_joint_id)[number]]
+        self._joints = [
+            task.active_joints[joint] for joint in (task.left_arm_joint_id, task.right_arm_joint_id)[number]
+        ]
         self._fingers = task.active_joints[_FINGERS[number]]
         path = np.vstack((now[:6], actions[:, :6])).astype(float)
         self._at, self.failed = 0, False

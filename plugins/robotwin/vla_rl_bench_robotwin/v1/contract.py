@@ -1,4 +1,4 @@
-"""What RoboTwin 1.0's environment declares of itself."""
+"""Contract of RoboTwin 1.0's environment."""
 
 from __future__ import annotations
 

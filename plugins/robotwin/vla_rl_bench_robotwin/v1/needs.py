@@ -1,4 +1,4 @@
-"""What a suite on RoboTwin 1.0 needs beyond Python packages; `EnvironmentEntry.needs`, and ``doctor``'s line."""
+"""Needs of a suite on RoboTwin 1.0 beyond Python packages: `EnvironmentEntry.needs` and ``doctor``'s line."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ def check() -> list[CheckResult]:
     place = checkouts.root()
     if place is None:
         return [CheckResult(True, f"not set up; to run RoboTwin 1.0: {checkouts.GET}")]
-    found = checkout(place)
-    return [found, *assets(place, list(TASKS.values()), RoboTwin1Options(assets="real"))] if found.ok else [found]
+    state = checkout(place)
+    return [state, *assets(place, list(TASKS.values()), RoboTwin1Options(assets="real"))] if state.ok else [state]

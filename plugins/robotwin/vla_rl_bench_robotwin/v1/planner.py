@@ -44,7 +44,7 @@ class Planner(mplib.planner.Planner):  # type: ignore[misc]  # untyped
         use_attach: bool = False,
         verbose: bool = False,
     ) -> dict[str, Any]:
-        """-> ``status``, and on ``Success`` ``position`` and ``velocity`` ``[T, 6]``, one row a time step."""
+        """Plan; return ``status`` and, on ``Success``, ``position`` and ``velocity`` ``[T, 6]``, row by row."""
         result: dict[str, Any] = super().plan_screw(
             _pose(target_pose), np.asarray(qpos, float), qpos_step=qpos_step, time_step=time_step, verbose=verbose
         )

@@ -50,7 +50,7 @@ class Scene:
         return Observation({"head_camera": self.look()}, self.proprio())
 
     def execute(self, actions: FloatArray) -> tuple[bool, tuple[str, ...]]:
-        """A chunk ``[K, 14]`` as one path an arm, timed by TOPP -> whether it solved the task, and what happened.
+        """Execute a chunk ``[K, 14]`` as one path per arm, timed by TOPP; return the success and the events.
 
         As `apply_dp` does: each arm's path goes from where it is through its actions, and success is asked for after
         every physics step.  An arm that TOPP finds no timing for stands still.  Unlike there, the chunk is cut where an
@@ -89,7 +89,7 @@ class Scene:
         return False
 
     def play_expert(self, every: int, watch: Callable[[], None]) -> bool:
-        """The task's own script; `watch` is called every so many physics steps -> whether it solved the task."""
+        """Run the task's own script, with `watch` called every few physics steps; return the success."""
         self.task.scene = _Watched(self.task.scene, every, watch)
         self.task.play_once()
         self.task.scene = self.task.scene.scene

@@ -1,4 +1,4 @@
-"""What of the branch imports, steps and succeeds here, as a log: results/robotwin1 was written by it.
+"""Log of the branch's tasks that import, step and succeed on this machine; it wrote results/robotwin1.
 
 From a checkout of this project, under the workers' interpreter:
 
@@ -29,12 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="scene seeds a task, from 0 on")
     parser.add_argument("--tasks", nargs="*", default=MESH_FREE)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print(", ".join(f"{name} {version(name)}" for name in ("sapien", "mplib", "numpy", "torch")))
-    environments = {name: make(name, RoboTwin1Options(assets="procedural")) for name in asked.tasks}
+    environments = {name: make(name, RoboTwin1Options(assets="procedural")) for name in arguments.tasks}
     _import_all()
     for name, environment in environments.items():
-        for seed in range(asked.seeds):
+        for seed in range(arguments.seeds):
             print(f"{name} seed {seed}: {_try(environment, Start(0, seed))}", flush=True)
         environment.close()
 
@@ -55,22 +55,23 @@ def _import_all() -> None:
 def _try(environment: RoboTwin1Environment, start: Start) -> str:
     started = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):  # the classes print their plans' failures
-        shown = environment.demonstrate(start, 0)
+        demonstration = environment.demonstrate(start, 0)
     expert = time.process_time() - started
-    if shown is None:
+    if demonstration is None:
         planned = environment.scene.task.plan_success
         return f"set up and stepped; expert {'ends unsolved' if planned else 'finds no plan'}; {expert:.0f} CPU s"
     started = time.process_time()
-    taken, solved, failures = _replay(environment, start, shown)
+    taken, solved, failures = _replay(environment, start, demonstration)
     spent, word = time.process_time() - started, "solve it" if solved else "do not solve it"
     return (
-        f"expert solves it ({len(shown.actions)} rows, {expert:.0f} CPU s); its waypoints in chunks of {CHUNK} {word} "
+        f"expert solves it ({len(demonstration.actions)} rows, {expert:.0f} CPU s); its waypoints "
+        f"in chunks of {CHUNK} {word} "
         f"({taken} actions, {failures} planning failures, {spent:.0f} CPU s)"
     )
 
 
-def _replay(environment: RoboTwin1Environment, start: Start, shown: Demonstration) -> tuple[int, bool, int]:
-    actions = np.concatenate([shown.actions[_THIN - 1 :: _THIN], shown.actions[-1:]])
+def _replay(environment: RoboTwin1Environment, start: Start, demonstration: Demonstration) -> tuple[int, bool, int]:
+    actions = np.concatenate([demonstration.actions[_THIN - 1 :: _THIN], demonstration.actions[-1:]])
     environment.reset(options={"start": start})
     taken, failures = 0, 0
     while taken < len(actions):

@@ -1,4 +1,4 @@
-"""Where RoboTwin's assets are, or the arms of boxes in their place.  Standard library only."""
+"""RoboTwin's assets, or arms made of boxes instead of them.  Standard library only."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Assets:
 
 
 def choose(options: RoboTwinOptions, tasks: Sequence[Task]) -> Assets:
-    """What `options.assets` means here; a `UserError` with the first thing that is missing."""
+    """Resolve `options.assets` on this machine; a `UserError` names the first thing that is missing."""
     for result in assets.check_tasks(tasks, options):
         if not result.ok:
             raise UserError(f"robotwin2: {result.what}. To mend it: {result.advice}")
-    found = assets.root()
-    if found is None or assets.resolve(options, tasks) == "procedural":
+    configured = assets.root()
+    if configured is None or assets.resolve(options, tasks) == "procedural":
         return Assets(None, boxes.VERSION)
     name = "aloha-agilex" if options.embodiment == "auto" else options.embodiment
-    return Assets(found[1].resolve(), name, None if name == "aloha-agilex" else PAPER_PAIR)
+    return Assets(configured[1].resolve(), name, None if name == "aloha-agilex" else PAPER_PAIR)
 
 
 def generated() -> Path:

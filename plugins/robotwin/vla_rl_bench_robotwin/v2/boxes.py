@@ -50,7 +50,7 @@ class Joint:
 
 
 def write(root: Path) -> Path:
-    """An asset tree with this embodiment and nothing else, under `root` -> the embodiment's folder."""
+    """Write an asset tree with this embodiment alone under `root`; return the embodiment's folder."""
     folder = root / "assets" / "embodiments" / VERSION
     objects = root / "assets" / "objects"
     for made in (folder, objects / "objaverse", root / "assets" / "background_texture"):
@@ -71,11 +71,11 @@ def urdf() -> str:
     parts = [*_links("fl"), *_links("fr")]
     joints = [*_joints("fl", 1), *_joints("fr", -1)]
     lines = ['<robot name="two_arms_of_boxes">', _link("footprint", None)]
-    return "\n".join([*lines, *(_link(*one) for one in parts), *(_joint(one) for one in joints), "</robot>", ""])
+    return "\n".join([*lines, *(_link(*part) for part in parts), *(_joint(joint) for joint in joints), "</robot>", ""])
 
 
 def configuration() -> dict[str, object]:
-    """What RoboTwin reads of an embodiment (envs/robot/robot.py)."""
+    """The configuration of an embodiment that RoboTwin reads (envs/robot/robot.py)."""
     identity = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     sides = ("fl", "fr")
     head = {"name": "head_camera", "type": "D435", "position": [-0.032, -0.45, 1.35]}
@@ -152,12 +152,14 @@ def _link(name: str, box: Box | None) -> str:
     return f"{text}</link>"
 
 
-def _joint(one: Joint) -> str:
-    text = f'<joint name="{one.name}" type="{one.kind}"><parent link="{one.parent}"/><child link="{one.child}"/>'
-    text += f'<origin xyz="{_numbers(one.place)}" rpy="0 {one.pitch:g} 0"/>'
-    if one.axis is not None:
-        limits = f'lower="{one.low:g}" upper="{one.high:g}" effort="200" velocity="5"'
-        text += f'<axis xyz="{_numbers(one.axis)}"/><limit {limits}/>'
+def _joint(joint: Joint) -> str:
+    text = (
+        f'<joint name="{joint.name}" type="{joint.kind}"><parent link="{joint.parent}"/><child link="{joint.child}"/>'
+    )
+    text += f'<origin xyz="{_numbers(joint.place)}" rpy="0 {joint.pitch:g} 0"/>'
+    if joint.axis is not None:
+        limits = f'lower="{joint.low:g}" upper="{joint.high:g}" effort="200" velocity="5"'
+        text += f'<axis xyz="{_numbers(joint.axis)}"/><limit {limits}/>'
     return f"{text}</joint>"
 
 

@@ -1,4 +1,4 @@
-"""What the environment declares of itself; no simulator is imported for it."""
+"""Contract of the environment; imports no simulator."""
 
 from __future__ import annotations
 

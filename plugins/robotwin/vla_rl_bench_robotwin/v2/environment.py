@@ -74,11 +74,11 @@ class RoboTwinEnvironment(EnvironmentBase):
         actions = self.solve(start, seed)
         if actions is None:
             return None
-        seen: list[Observation] = []
-        taken = self._replay(start, actions, lambda: seen.append(self._look()))
+        observations: list[Observation] = []
+        taken = self._replay(start, actions, lambda: observations.append(self._look()))
         if taken != len(actions):
             raise RuntimeError(f"{start}: {len(actions)} actions solved it, and again {taken} of them do")
-        return Demonstration(start, Observation.stack(seen[:taken]), actions)
+        return Demonstration(start, Observation.stack(observations[:taken]), actions)
 
     def solve(self, start: Start, seed: int) -> FloatArray | None:
         """The expert's actions ``[T, 14]``, which solve the start in chunks of 25; the last is the one that does.
@@ -149,9 +149,10 @@ class RoboTwinEnvironment(EnvironmentBase):
             return expert.play(self.scene, int(draw.integers(2**31)))
 
     def _replay(self, start: Start, actions: FloatArray, look: Callable[[], None] | None = None) -> int:
-        """The actions as an episode of chunks -> how many of them solve the start; 0: they do not.
+        """Play the actions as an episode of chunks; return how many of them solve the start, or 0.
 
-        look: called before each of them.
+        Args:
+            look: Called before each action.
         """
         self._begin(start)
         while self._taken < min(self._limit, len(actions)):

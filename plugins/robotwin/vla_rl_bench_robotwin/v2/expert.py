@@ -12,7 +12,7 @@ from vla_rl_bench_robotwin.v2.scene import Scene
 
 
 def play(scene: Scene, seed: int) -> FloatArray | None:
-    """Let the expert solve the scene -> the joints' targets after each of its N physics steps, float32 ``[N, 14]``.
+    """Let the expert solve the scene; return the joints' targets after each of N physics steps, float32 ``[N, 14]``.
 
     None where it finds no plan or does not solve the task.  seed: of the motion planner's random trees.
     """

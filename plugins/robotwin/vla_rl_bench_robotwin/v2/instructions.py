@@ -1,4 +1,4 @@
-"""What a policy is told: RoboTwin's own wordings, one a task.
+"""Instructions for policies: RoboTwin's own wordings, one per task.
 
 RoboTwin draws a wording and the objects' descriptions anew each episode; here a task has one instruction, the first
 wording of the split that names no arm, with the objects as the file's schema calls them.
@@ -18,19 +18,19 @@ from vla_rl_bench.errors import MissingRequirement
 
 def instruction(task: str, split: Literal["seen", "unseen"]) -> str:
     """Such as ``Move the red block and the green block to the center, then stack ...``."""
-    found = _file(task)
-    names = objects(found["schema"])
-    for wording in found[split]:
+    wordings = _file(task)
+    names = objects(wordings["schema"])
+    for wording in wordings[split]:
         places = set(re.findall(r"{([^}]+)}", wording))
         if places <= names.keys():
             return re.sub(r"{([^}]+)}", lambda place: names[place[1]], wording)
-    return str(found["full_description"])
+    return str(wordings["full_description"])
 
 
 def objects(schema: str) -> dict[str, str]:
-    """``{A} notifies the bottle, {a} notifies the arm ...`` -> ``{"A": "the bottle"}``; arms are small letters."""
-    found = re.findall(r"{([A-Z])} notifies ((?:the |one )?[a-zA-Z ]+?)\s*(?:[,.(]|$)", schema)
-    return {letter: name if name.startswith(("the ", "one ")) else f"the {name}" for letter, name in found}
+    """Read ``{"A": "the bottle"}`` from ``{A} notifies the bottle, {a} notifies the arm ...``; arms are lower case."""
+    matches = re.findall(r"{([A-Z])} notifies ((?:the |one )?[a-zA-Z ]+?)\s*(?:[,.(]|$)", schema)
+    return {letter: name if name.startswith(("the ", "one ")) else f"the {name}" for letter, name in matches}
 
 
 @cache

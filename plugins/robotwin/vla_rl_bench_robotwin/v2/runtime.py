@@ -63,7 +63,7 @@ def task_class(name: str) -> type[Any]:
 
 
 def unstable() -> type[Exception]:
-    """What `setup_demo` raises where the scene does not come to rest."""
+    """The exception that `setup_demo` raises if the scene does not come to rest."""
     module = importlib.import_module("robotwin.envs.utils.create_actor")
     return module.UnStableError  # type: ignore[no-any-return]
 
@@ -73,10 +73,10 @@ def arguments(task: str, options: RoboTwinOptions, assets: Assets) -> dict[str, 
     yaml = importlib.import_module("yaml")
     config = importlib.import_module("robotwin.config")
     name = "demo_randomized" if options.randomisation else "demo_clean"
-    found: dict[str, Any] = config.load_task_config(name)
+    keywords: dict[str, Any] = config.load_task_config(name)
     robot = assets.robot()
     embodiment = yaml.safe_load((robot / "config.yml").read_text())
-    found.update(
+    keywords.update(
         task_name=task,
         task_config=name,
         planner_backend=options.planner,
@@ -92,11 +92,11 @@ def arguments(task: str, options: RoboTwinOptions, assets: Assets) -> dict[str, 
         right_embodiment_config=deepcopy(embodiment),
     )
     if assets.apart is not None:
-        found["embodiment_dis"] = assets.apart
+        keywords["embodiment_dis"] = assets.apart
     if not assets.real:
-        found["domain_randomization"].update(random_background=False, cluttered_table=False)  # textures, objects
-    found["camera"]["collect_wrist_camera"] = options.cameras != ("head_camera",)
-    return found
+        keywords["domain_randomization"].update(random_background=False, cluttered_table=False)  # textures, objects
+    keywords["camera"]["collect_wrist_camera"] = options.cameras != ("head_camera",)
+    return keywords
 
 
 class Tuned:
@@ -148,8 +148,8 @@ def _camera_size(height: int, width: int) -> Iterator[None]:
     original = module.load_task_config
 
     def load(name: str) -> dict[str, Any]:
-        found: dict[str, Any] = original(name)
-        return {kind: size | {"h": height, "w": width} for kind, size in found.items()}
+        sizes: dict[str, Any] = original(name)
+        return {kind: size | {"h": height, "w": width} for kind, size in sizes.items()}
 
     module.load_task_config = load
     try:

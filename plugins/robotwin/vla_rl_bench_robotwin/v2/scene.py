@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """What a chunk did.  steps: actions begun, 1..K.  unplanned: arms that stood still since no plan was found."""
+    """Outcome of a chunk.  steps: actions begun, 1..K.  unplanned: arms that stood still since no plan was found."""
 
     steps: int
     success: bool
@@ -91,14 +91,14 @@ class Scene:
 
     def _listening(self, arm: str, plan: Callable[..., Any]) -> Callable[..., Any]:
         def listened(*given: Any, **settings: Any) -> Any:
-            found = plan(*given, **settings)  # RoboTwin swallows what it raises; then no length is noted
-            self._lengths[arm] = len(found[1])
-            return found
+            planned = plan(*given, **settings)  # RoboTwin swallows what it raises; then no length is noted
+            self._lengths[arm] = len(planned[1])
+            return planned
 
         return listened
 
     def observe(self) -> Observation:
-        """What the cameras see now, and the joints' targets, which is RoboTwin's ``joint_action/vector``."""
+        """The cameras' images and the joints' targets, which are RoboTwin's ``joint_action/vector``."""
         with self.randomness.swapped_in(), self._looking():
             self.task._update_render()
             self.task.cameras.update_picture()

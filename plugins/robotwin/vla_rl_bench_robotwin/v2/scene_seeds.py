@@ -1,4 +1,4 @@
-"""Which scene seed a start means.  Standard library only.
+"""Scene seeds of the starts.  Standard library only.
 
 Start indices 0 to 999 are the demonstration split, 1000 to 1999 the training split, 2000 to 2999 the held-out split;
 the first of a split means the first seed of its list.  Lists hold scenes that the task's expert solved, and only grow.
@@ -34,7 +34,7 @@ def load(path: Path) -> Lists:
     """A file that ``python -m vla_rl_bench_robotwin.v2.seeds`` wrote."""
     try:
         tasks = json.loads(path.read_text())["tasks"]
-        return {task: {split: tuple(found[split]["solved"]) for split in SPLITS} for task, found in tasks.items()}
+        return {task: {split: tuple(splits[split]["solved"]) for split in SPLITS} for task, splits in tasks.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"environment.seeds: {path} is not a list of scene seeds ({type(error).__name__}: {error}). "

@@ -32,17 +32,17 @@ def scan(file: Path, task: str, split: str, count: int, options: RoboTwinOptions
     """Until the file lists `count` scenes of the split, or all seeds of its room are tried."""
     environment = OneScene(task, options)
     record = read(file)
-    found = record["tasks"].setdefault(task, {name: {"tried": 0, "solved": []} for name in scene_seeds.SPLITS})[split]
-    while len(found["solved"]) < count and found["tried"] < 10 * scene_seeds.ROOM:
-        seed = scene_seeds.FIRST[split] + found["tried"]
+    scenes = record["tasks"].setdefault(task, {name: {"tried": 0, "solved": []} for name in scene_seeds.SPLITS})[split]
+    while len(scenes["solved"]) < count and scenes["tried"] < 10 * scene_seeds.ROOM:
+        seed = scene_seeds.FIRST[split] + scenes["tried"]
         started = time.perf_counter()
         solved = environment.solves(seed)
-        found["tried"] += 1
-        found["solved"] += [seed] if solved else []
+        scenes["tried"] += 1
+        scenes["solved"] += [seed] if solved else []
         write(file, record)
         print(
             f"{task} {split} {seed}: {'solved' if solved else 'not solved'} in {time.perf_counter() - started:.1f} s, "
-            f"{len(found['solved'])} of {count}, {found['tried']} tried",
+            f"{len(scenes['solved'])} of {count}, {scenes['tried']} tried",
             flush=True,
         )
     environment.close()
@@ -61,7 +61,7 @@ class OneScene(RoboTwinEnvironment):
         self._scene = Scene(self._task, start.index, self.options, self._assets)
 
     def solves(self, seed: int) -> bool:
-        """Whether the expert does, and its waypoints as chunks of actions do too."""
+        """Check that the expert solves the scene, and its waypoints as chunks of actions too."""
         runtime.prepare(self._assets.folder())
         try:
             return self.solve(Start(0, seed), 0) is not None
@@ -77,14 +77,14 @@ def read(file: Path) -> dict[str, Any]:
 
 def write(file: Path, record: dict[str, Any]) -> None:
     """In one step, a line a list."""
-    tasks = ",\n".join(f"  {json.dumps(task)}: {{\n{_splits(found)}\n  }}" for task, found in record["tasks"].items())
+    tasks = ",\n".join(f"  {json.dumps(task)}: {{\n{_splits(splits)}\n  }}" for task, splits in record["tasks"].items())
     new = file.with_name(file.name + ".new")
     new.write_text(f'{{"tasks": {{\n{tasks}\n}}}}\n')
     new.replace(file)
 
 
-def _splits(found: dict[str, Any]) -> str:
-    return ",\n".join(f"    {json.dumps(split)}: {json.dumps(one)}" for split, one in found.items())
+def _splits(splits: dict[str, Any]) -> str:
+    return ",\n".join(f"    {json.dumps(split)}: {json.dumps(scenes)}" for split, scenes in splits.items())
 
 
 def _parser() -> argparse.ArgumentParser:
