@@ -22,9 +22,8 @@ from vla_rl_bench.cli.app import build
 from vla_rl_bench.engine.hooks import RunHooks
 from vla_rl_bench.errors import PluginError
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench.suite.execute import execute
-from vla_rl_bench.suite.job import RunJob
-from vla_rl_bench.suite.plan import plan
+from vla_rl_bench.suite.plan import RunJob, plan
+from vla_rl_bench.suite.stages import execute
 from vla_rl_bench.types import ClipRange, Group, Observation, SamplingParams, Start, Trajectory
 
 # -- catalog hooks: what a plugin yields is found by its name, and a clash names both distributions
@@ -380,9 +379,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     catalog = Catalog.of(builtin=builtin, trackers=trackers)
     suite = load_suite_text(SUITE, catalog=catalog)
     [run] = plan(suite, catalog)
-    job = RunJob(suite, run, tmp_path_factory.mktemp("watched"), None)
+    job = RunJob(suite, run, tmp_path_factory.mktemp("watched"))
     SEEN.clear()
-    execute(job, catalog, lambda *report: None)
+    execute(job, catalog, lambda report: None)
     lines = job.run_folder.metrics_path.read_text().splitlines()
     return Watched(list(SEEN), job.run_folder.read(), job.run_folder.path, len(lines))
 

@@ -160,8 +160,7 @@ class Catalog:
         missing = [name for name in getattr(entry, "requires", ()) if not _importable(name)]
         if missing:
             words = ", ".join(f"`{name}`" for name in missing)
-            run = f" Run: {entry.install}" if entry.install else ""
-            raise MissingRequirement(f"{entry.name} needs {words}, which this interpreter lacks.{run}")
+            raise MissingRequirement(f"{entry.name} needs {words}, which this interpreter lacks", entry.install or "")
 
 
 def _importable(module: str) -> bool:

@@ -33,7 +33,16 @@ class PluginError(UserError):
 
 
 class MissingRequirement(UserError):
-    """Software that is needed and not installed; the message names the command that installs it."""
+    """Something that is not installed is needed.
+
+    Args:
+        what: The thing and who needs it, without a full stop if there is advice.
+        advice: The command that installs it.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        self.what, self.advice = what, advice
+        super().__init__(f"{what}. Run: {advice}" if advice else what)
 
 
 class NotSupported(UserError):

@@ -1,4 +1,4 @@
-"""Files that are whole whenever a process is killed, and a lock that ends with its process."""
+"""Files that stay whole if a process is killed, and a lock that ends with its process."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.engine import grpo
 from vla_rl_bench.engine.training import GrpoState, Training
 from vla_rl_bench.rollout.pool import open_pool
-from vla_rl_bench.suite.job import RunJob
-from vla_rl_bench.suite.plan import plan
-from vla_rl_bench.suite.workshop import RunSession
+from vla_rl_bench.suite.plan import RunJob, plan
+from vla_rl_bench.suite.session import RunSession
+from vla_rl_bench.suite.stages import make_training
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "suites" / "quickstart.yaml"
@@ -73,12 +73,12 @@ def open_training(folder: Path, overrides: Sequence[str]) -> tuple[RunSession, T
     catalog = discover()
     suite = load_suite(SUITE, overrides, catalog)
     run = next(one for one in plan(suite, catalog) if one.parent)
-    job = RunJob(suite, run, folder, None)
+    job = RunJob(suite, run, folder)
     job.run_folder.path.mkdir(parents=True)
-    workshop = RunSession(job, catalog, lambda *_: None)
+    session = RunSession(job, catalog)
     config = job.arm.rl
     assert config is not None
-    return workshop, workshop.training(workshop.new_policy(), config.model_copy(update={"curve": None}))
+    return session, make_training(session, session.new_policy(), config.model_copy(update={"curve": None}))
 
 
 def cpu_by_groups(groups: Sequence[int], rounds: int) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def cpu_by_groups(groups: Sequence[int], rounds: int) -> dict[str, Any]:
     """
     found: dict[int, list[float]] = {size: [] for size in groups}
     with tempfile.TemporaryDirectory() as folder:
-        workshop, training = open_training(Path(folder), [*KEEP_ALL, "rl.learning_rate=1e-20"])
+        session, training = open_training(Path(folder), [*KEEP_ALL, "rl.learning_rate=1e-20"])
         for number in range(rounds + 1):
             for size in groups:
                 started = time.process_time()
@@ -96,7 +96,7 @@ def cpu_by_groups(groups: Sequence[int], rounds: int) -> dict[str, Any]:
                 grpo.iterate(resized, GrpoState(), 1)
                 if number:  # the first round warms up
                     found[size].append(time.process_time() - started)
-        workshop.close()
+        session.close()
     line = fit(groups, [min(found[size]) for size in groups])
     return {"groups": list(groups), "cpu_seconds": list(found.values()), "line": asdict(line)}
 
@@ -135,10 +135,10 @@ def memory_by_iteration(iterations: int, groups: int) -> dict[str, Any]:
     """Resident bytes after each iteration, checkpoints and metrics written as in any run."""
     found: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
-        workshop, training = open_training(Path(folder), KEEP_ALL)
+        session, training = open_training(Path(folder), KEEP_ALL)
         config = training.config.model_copy(update={"groups": groups, "iterations": iterations, "checkpoint_every": 5})
         grpo.train(replace(training, config=config, progress=lambda *_: found.append(resident_bytes())))
-        workshop.close()
+        session.close()
     line = fit(range(FIRST, iterations), [value / MB for value in found[FIRST:]])
     return {"groups": groups, "resident_bytes": found, "mb_an_iteration_after_the_tenth": line.slope}
 

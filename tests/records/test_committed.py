@@ -44,5 +44,5 @@ def test_committed_records_give_the_committed_tables(archive: Path, tmp_path: Pa
             assert path.read_bytes() == (archive.parent / path.name).read_bytes(), path.name
 
 
-def test_there_are_some() -> None:
+def test_committed_records_exist() -> None:
     assert ARCHIVES

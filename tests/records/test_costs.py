@@ -28,21 +28,21 @@ def record(iteration: int, workers: int, trajectories: int = 8) -> dict[str, Any
     return {"iteration": iteration, "trajectories": trajectories, **spent}
 
 
-def test_in_one_process_the_trainer_is_everything() -> None:
+def test_cpu_seconds_in_process_is_the_trainers() -> None:
     assert cpu_seconds(record(1, workers=0)) == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
-def test_workers_come_on_top_of_the_trainer(workers: int) -> None:
+def test_cpu_seconds_adds_the_workers_to_the_trainer(workers: int) -> None:
     assert cpu_seconds(record(1, workers=workers)) == pytest.approx(2.5 + 1.0)
 
 
-def test_costs_add_up_in_the_order_of_iterations() -> None:
+def test_costs_adds_up_in_the_order_of_iterations() -> None:
     found = costs([record(2, 0, 12), record(1, 0, 8)])
     assert found == {0: Cost(0, 0.0), 1: Cost(8, 2.5), 2: Cost(20, 5.0)}
 
 
-def test_what_was_not_recorded_is_not_made_up() -> None:
+def test_costs_is_none_after_an_iteration_without_record() -> None:
     found = costs([{"iteration": 1, "trajectories": 8}, record(2, 0)])
     assert (found[1], found[2]) == (Cost(8, None), Cost(16, None))
     assert costs([{"iteration": 1}])[1] == Cost(None, None)

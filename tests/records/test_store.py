@@ -17,7 +17,7 @@ def test_update_merges(tmp_path: Path) -> None:
     assert folder.read() == {"a": 1, "b": 2}
 
 
-def test_of_several_processes_one_writes(tmp_path: Path) -> None:
+def test_run_folder_writes_nothing_if_it_does_not_write(tmp_path: Path) -> None:
     reader = RunFolder(tmp_path / "run", writes=False)
     with reader.lock():
         reader.update({"a": 1})
@@ -26,7 +26,7 @@ def test_of_several_processes_one_writes(tmp_path: Path) -> None:
     assert not reader.path.exists()
 
 
-def test_two_processes_never_share_a_run(tmp_path: Path) -> None:
+def test_lock_raises_if_another_process_holds_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with folder.lock(), pytest.raises(UserError, match="another process"), folder.lock():
         pass

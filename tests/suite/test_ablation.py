@@ -41,7 +41,7 @@ def with_block(folder: Path, axis: str = SWITCH, more: str = "") -> Path:
     return path
 
 
-def test_a_grid_has_an_arm_for_each_combination_and_the_full_recipe_is_one_of_them(catalog: Catalog) -> None:
+def test_grid_has_an_arm_for_each_combination(catalog: Catalog) -> None:
     suite = ablation(catalog, [SWITCH, CLIP, HEAT], grid=True)
     assert len(suite.arms) == 1 + 2 * 2 * 2
     assert len({arm.name for arm in suite.arms}) == len(suite.arms)
@@ -50,7 +50,7 @@ def test_a_grid_has_an_arm_for_each_combination_and_the_full_recipe_is_one_of_th
     assert set(suite.table.delta) == {(f"sft-rl.{name}", "sft-rl") for name in variants(suite)}
 
 
-def test_a_combination_is_named_for_what_differs_from_the_full_recipe(catalog: Catalog) -> None:
+def test_combination_is_named_after_its_changes(catalog: Catalog) -> None:
     suite = ablation(catalog, [SWITCH, HEAT], grid=True)
     assert variants(suite) == ["temperature.value-1.0", "dynamic-sampling-off.temperature.value-1.0",
                                "dynamic-sampling-off"]  # fmt: skip
@@ -61,12 +61,12 @@ def test_a_combination_is_named_for_what_differs_from_the_full_recipe(catalog: C
     assert {trick.name: trick.options for trick in both.rl.tricks}["temperature"] == {"value": 1.0}
 
 
-def test_crossing_keeps_the_runs_of_one_thing_at_a_time(catalog: Catalog) -> None:
+def test_grid_shares_runs_with_single_changes(catalog: Catalog) -> None:
     alone, crossed = (plan(ablation(catalog, [SWITCH, CLIP, HEAT], grid=grid), catalog) for grid in (False, True))
     assert {run.id for run in alone} < {run.id for run in crossed}
 
 
-def test_more_values_and_axes_keep_the_runs_that_are_there(catalog: Catalog) -> None:
+def test_more_values_and_axes_keep_existing_runs(catalog: Catalog) -> None:
     few = plan(ablation(catalog, ["tricks.temperature.value=1.0,1.6"]), catalog)
     more = plan(ablation(catalog, [CLIP, "tricks.temperature.value=0.8,1.6,1.0"]), catalog)
     assert {run.id for run in more} - {run.id for run in few} == {
@@ -75,7 +75,7 @@ def test_more_values_and_axes_keep_the_runs_that_are_there(catalog: Catalog) -> 
     assert {run.id for run in few} < {run.id for run in more}
 
 
-def test_crossed_with_an_axis_of_rl_each_sft_is_computed_once(catalog: Catalog) -> None:
+def test_grid_of_sft_and_rl_axes_computes_each_sft_once(catalog: Catalog) -> None:
     suite = ablation(catalog, ["demonstrations.per_task=1,2", HEAT], grid=True)
     assert [arm.name for arm in suite.arms if arm.sft] == ["sft", "sft.demonstrations.per_task-2"]
     parents = {arm.name: arm.from_ for arm in suite.arms if arm.rl}
@@ -88,7 +88,7 @@ def test_crossed_with_an_axis_of_rl_each_sft_is_computed_once(catalog: Catalog) 
     assert {variant for variant, _ in suite.table.delta} == set(parents) - {"sft-rl"}
 
 
-def test_two_ways_to_one_recipe_are_one_arm(catalog: Catalog) -> None:
+def test_equal_recipes_are_one_arm(catalog: Catalog) -> None:
     suite = ablation(catalog, ["tricks.temperature.value=1.0,1.00,1.6", SWITCH, "tricks.dynamic-sampling=off"])
     assert variants(suite) == ["temperature.value-1.0", "dynamic-sampling-off"]
     assert len(suite.table.delta) == 2
@@ -103,19 +103,19 @@ def test_two_ways_to_one_recipe_are_one_arm(catalog: Catalog) -> None:
         ([HEAT, "tricks.temperature.value=2.0"], "on two axes that are crossed; write all its values on one"),
     ],
 )
-def test_what_cannot_be_crossed_is_refused(catalog: Catalog, axes: list[str], said: str) -> None:
+def test_grid_raises_for_axes_that_cannot_be_crossed(catalog: Catalog, axes: list[str], said: str) -> None:
     with pytest.raises(UserError) as error:
         ablation(catalog, axes, grid=True)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_with_nothing_to_compare_there_is_no_ablation(catalog: Catalog) -> None:
+def test_ablation_raises_without_a_variant(catalog: Catalog) -> None:
     with pytest.raises(UserError, match="every value is the suite's own"):
         ablation(catalog, ["tricks.temperature.value=1.6"])
 
 
-def test_the_suites_block_says_what_to_vary_and_the_command_line_replaces_it(catalog: Catalog, tmp_path: Path) -> None:
+def test_axes_of_the_command_line_replace_the_block(catalog: Catalog, tmp_path: Path) -> None:
     path = with_block(tmp_path)
     assert variants(read_ablation(path, [], catalog)) == ["dynamic-sampling-off", "temperature.value-1.0"]
     assert len(variants(read_ablation(path, [], catalog, grid=True))) == 3
@@ -126,18 +126,18 @@ def test_the_suites_block_says_what_to_vary_and_the_command_line_replaces_it(cat
     ]  # fmt: skip
 
 
-def test_what_was_varied_is_on_record(catalog: Catalog) -> None:
+def test_ablation_records_its_axes(catalog: Catalog) -> None:
     block = ablation(catalog, [SWITCH, HEAT], grid=True).ablate
     assert block is not None
     assert (block.axes, block.grid) == ((SWITCH, HEAT), True)
 
 
-def test_the_block_changes_no_run(catalog: Catalog, tmp_path: Path) -> None:
+def test_ablate_block_changes_no_run_id(catalog: Catalog, tmp_path: Path) -> None:
     plain, blocked = (plan(load_suite(path, [], catalog), catalog) for path in (SUITE, with_block(tmp_path)))
     assert [run.id for run in plain] == [run.id for run in blocked]
 
 
-def test_running_a_suite_does_not_ask_whether_its_block_fits(catalog: Catalog, tmp_path: Path) -> None:
+def test_run_does_not_check_the_ablate_block(catalog: Catalog, tmp_path: Path) -> None:
     """Without the trick that the block varies the suite still runs; only its ablation has lost its object."""
     path = with_block(tmp_path)
     assert load_suite(path, ["tricks.temperature=off"], catalog).ablate is not None
@@ -156,7 +156,7 @@ def test_running_a_suite_does_not_ask_whether_its_block_fits(catalog: Catalog, t
         ("rl.iteratons=3", "unknown key. Did you mean `iterations`?"),
     ],
 )
-def test_a_wrong_axis_in_the_file_is_named_by_its_line(catalog: Catalog, tmp_path: Path, axis: str, said: str) -> None:
+def test_error_of_an_axis_in_a_file_has_its_line(catalog: Catalog, tmp_path: Path, axis: str, said: str) -> None:
     path = with_block(tmp_path, axis)
     line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if axis in text)
     with pytest.raises(UserError) as error:
@@ -166,13 +166,13 @@ def test_a_wrong_axis_in_the_file_is_named_by_its_line(catalog: Catalog, tmp_pat
     assert "\n" not in str(error.value)
 
 
-def test_a_suite_without_a_block_needs_axes(catalog: Catalog) -> None:
+def test_ablate_raises_without_block_and_axes(catalog: Catalog) -> None:
     with pytest.raises(UserError, match=r"small.yaml: ablate: nothing to vary; write --axis"):
         read_ablation(SUITE, [], catalog)
     check_ablation(SUITE, [], catalog)
 
 
-def test_axes_are_inherited_by_extending_and_keep_their_place(catalog: Catalog, tmp_path: Path) -> None:
+def test_axes_of_an_extended_file_keep_their_line(catalog: Catalog, tmp_path: Path) -> None:
     path = with_block(tmp_path, "tricks.temprature.value=1.0")
     child = tmp_path / "child.yaml"
     child.write_text("extends: small.yaml\nname: child\n")

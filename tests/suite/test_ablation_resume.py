@@ -67,7 +67,7 @@ def test_what_arms_share_is_computed_once(whole: Path) -> None:
     assert len(parents) == 1
 
 
-def test_killed_and_resumed_it_runs_only_what_is_missing(whole: Path, tmp_path: Path) -> None:
+def test_ablate_resumes_after_a_kill(whole: Path, tmp_path: Path) -> None:
     """The process dies in the second iteration of the first variant; the second variant has not begun."""
     script = (
         "from pathlib import Path\n"
@@ -99,7 +99,7 @@ def test_asked_again_it_only_writes_its_reports_again(whole: Path) -> None:
     assert {name: (whole / name).read_bytes() for name in REPORTS} == contents
 
 
-def test_asked_for_more_it_runs_only_that(tmp_path: Path) -> None:
+def test_ablate_with_more_values_runs_only_those(tmp_path: Path) -> None:
     """First the suite; then an ablation of it; then one more value, one more arm, and everything crossed."""
     folder = run(SUITE, QUICK, out=tmp_path, jobs=1)
 

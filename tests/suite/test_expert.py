@@ -84,7 +84,7 @@ def episodes(folder: Path) -> list[Record]:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_attempt_from_each_held_out_start_is_counted(tmp_path: Path, workers: int) -> None:
+def test_expert_attempts_each_held_out_start_once(tmp_path: Path, workers: int) -> None:
     suite = loaded(f"runtime.workers={workers}", "runtime.environments=2")
     folder = run_suite(suite, CATALOG, tmp_path / "experts", jobs=1)
     assert [(one["start"], one["success"], one["steps"], one["events"]) for one in episodes(folder)] == [
@@ -94,7 +94,7 @@ def test_an_attempt_from_each_held_out_start_is_counted(tmp_path: Path, workers:
     assert "| Expert | 5/10 [23.7, 76.3] |" in table
 
 
-def test_episodes_are_the_demonstrations_of_the_environment(tmp_path: Path) -> None:
+def test_expert_episodes_are_the_environments_demonstrations(tmp_path: Path) -> None:
     changes = ("environment.name=tabletop", "columns=[object]", "tasks={object: [1, 3]}", "evaluation.per_task=6")
     folder = run_suite(
         loaded(*changes, "environment.expert_noise=0.5", "runtime.slots=5"), CATALOG, tmp_path / "x", jobs=1
@@ -107,7 +107,7 @@ def test_episodes_are_the_demonstrations_of_the_environment(tmp_path: Path) -> N
     assert [one["steps"] for one in episodes(folder)] == expected
 
 
-def test_a_complete_run_is_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_suite_skips_a_complete_expert_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run_suite(loaded(), CATALOG, tmp_path / "experts", jobs=1)
     before = {path: path.read_bytes() for path in (folder / "runs").rglob("*.*") if path.is_file()}
     run_suite(loaded(), CATALOG, folder, jobs=1)
@@ -115,12 +115,12 @@ def test_a_complete_run_is_not_done_again(tmp_path: Path, capsys: pytest.Capture
     assert before == {path: path.read_bytes() for path in before}
 
 
-def test_an_environment_without_an_expert_is_one_line(tmp_path: Path) -> None:
+def test_expert_raises_for_an_environment_without_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"environment `counter` has no expert: it defines no `demonstrate`"):
         run_suite(loaded("environment.name=inexpert"), CATALOG, tmp_path / "experts", jobs=1)
 
 
-def test_a_film_plays_the_actions_again_where_the_expert_succeeds(tmp_path: Path) -> None:
+def test_film_starts_films_successes_of_the_expert(tmp_path: Path) -> None:
     suite = loaded()
     run_suite(suite, CATALOG, tmp_path / "experts", jobs=1)
     [run] = plan(suite, CATALOG)
@@ -133,14 +133,14 @@ def test_a_film_plays_the_actions_again_where_the_expert_succeeds(tmp_path: Path
 
 
 @pytest.mark.parametrize("path", sorted(SUITES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_shipped_suites_evaluate_and_train_nothing(path: Path) -> None:
+def test_expert_suites_train_nothing(path: Path) -> None:
     suite = load_suite(path)
     assert suite.policy.name == "expert"
     assert len(plan(suite, discover())) == len(suite.columns)
     assert suite.evaluation.starts == "held-out"
 
 
-def test_the_retired_command_names_a_suite_that_exists(capsys: pytest.CaptureFixture[str]) -> None:
+def test_retired_command_experts_names_a_suite_that_exists(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["experts", "libero", "libero_goal", "rendering=fast", "--tasks", "0,3"]) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1

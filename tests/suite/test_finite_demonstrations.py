@@ -70,13 +70,13 @@ def failure(folder: Path, *changes: str) -> str:
     return str(caught.value).splitlines()[0]
 
 
-def test_a_nan_of_an_expert_is_named(tmp_path: Path) -> None:
+def test_check_finite_names_a_nan_of_an_expert(tmp_path: Path) -> None:
     message = failure(tmp_path / "runs")
     store = next((tmp_path / "runs" / "demonstrations").glob("*.npz"))
     assert f"{store}: a demonstration of task 0 (count): action `up` is nan at step 1, and must be finite" in message
 
 
-def test_an_infinity_of_a_file_is_named(tmp_path: Path) -> None:
+def test_check_finite_names_an_infinity_of_a_file(tmp_path: Path) -> None:
     source = tmp_path / "recorded"
     source.touch()
     message = failure(tmp_path / "runs", f"demonstrations.source={source}")

@@ -1,4 +1,4 @@
-"""Bars on a terminal, lines elsewhere."""
+"""Bars on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import io
 
 from rich.console import Console
 
-from vla_rl_bench.suite.progress import Display
+from vla_rl_bench.suite.progress import COMPLETE, Display, Report
 
-RL = "RL 45% kept 6/9 | seconds: stepping 30.1  rendering 4.0 |"
+RUN = "sft-rl-object-s0"
+REPORTS = (Report(RUN, "RL 45% kept 6/9", 3, 40, "seconds: stepping 30.1"), Report(RUN, COMPLETE, 1, 1))
 
 
-def shown(*, terminal: bool) -> str:
+def displayed(*, terminal: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     with Display(2, console) as display:
-        display.report("sft-rl-object-s0", RL, 3, 40)
-        display.report("sft-rl-object-s0", "complete", 1, 1)
+        for report in REPORTS:
+            display.report(report)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_elsewhere_a_line_says_everything() -> None:
-    assert shown(terminal=False).splitlines() == [
-        f"sft-rl-object-s0: {RL} 3/40",
-        "sft-rl-object-s0: complete (1 of 2 runs)",
+def test_line_has_the_detail() -> None:
+    assert displayed(terminal=False).splitlines() == [
+        f"{RUN}: RL 45% kept 6/9, 3/40; seconds: stepping 30.1",
+        f"{RUN}: complete (1 of 2 runs)",
     ]
 
 
-def test_a_bar_keeps_its_room() -> None:
-    text = shown(terminal=True)
-    assert "runs" in text and "1/2" in text
+def test_bar_has_no_detail() -> None:
+    text = displayed(terminal=True)
+    assert "runs" in text and "1/2" in text and "kept 6/9" in text
     assert "stepping" not in text

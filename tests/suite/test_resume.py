@@ -44,7 +44,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", list(MOMENTS))
-def test_killed_and_resumed_is_uninterrupted(uninterrupted: dict[str, bytes], tmp_path: Path, moment: str) -> None:
+def test_run_resumed_after_a_kill_has_the_same_bytes(
+    uninterrupted: dict[str, bytes], tmp_path: Path, moment: str
+) -> None:
     target, n = MOMENTS[moment]
     command = [sys.executable, "-m", "tests.suite.die", target, str(n), str(SUITE), str(tmp_path)]
     died = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
@@ -54,7 +56,7 @@ def test_killed_and_resumed_is_uninterrupted(uninterrupted: dict[str, bytes], tm
 
 
 @pytest.mark.slow
-def test_side_by_side_is_one_by_one(uninterrupted: dict[str, bytes], tmp_path: Path) -> None:
+def test_runs_in_parallel_have_the_same_bytes(uninterrupted: dict[str, bytes], tmp_path: Path) -> None:
     """Two runs at a time, each in a process of its own, give the bytes of one after the other."""
     script = f"""
 from pathlib import Path
@@ -71,7 +73,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_running_again_recomputes_nothing(tmp_path: Path) -> None:
+def test_run_of_a_complete_suite_computes_nothing(tmp_path: Path) -> None:
     folder = run(SUITE, out=tmp_path, jobs=1)
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
     run(SUITE, out=tmp_path, jobs=1)
@@ -79,7 +81,7 @@ def test_running_again_recomputes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_before_its_last_word_a_run_still_ends(tmp_path: Path) -> None:
+def test_run_completes_a_record_whose_status_is_missing(tmp_path: Path) -> None:
     """Everything is on disk but the status: the next run says it, and trains nothing."""
     folder = run(SUITE, out=tmp_path, jobs=1)
     table = (folder / "table.md").read_bytes()
@@ -93,7 +95,7 @@ def test_killed_before_its_last_word_a_run_still_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_more_evaluation_trains_nothing_again(tmp_path: Path) -> None:
+def test_run_with_more_evaluation_trains_nothing(tmp_path: Path) -> None:
     folder = run(SUITE, out=tmp_path, jobs=1)
     policies = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")}
     run(SUITE, ["evaluation.per_task=6"], out=tmp_path, jobs=1)
@@ -104,7 +106,7 @@ def test_more_evaluation_trains_nothing_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_limited_run_stays_out_of_the_table(tmp_path: Path) -> None:
+def test_run_keeps_limited_runs_out_of_tables(tmp_path: Path) -> None:
     folder = run(SUITE, out=tmp_path, limit=1, jobs=1)
     assert not (folder / "table.md").exists()
     assert all(read_json(path / "run.json")["limited"] for path in (folder / "runs").iterdir())
@@ -113,7 +115,7 @@ def test_a_limited_run_stays_out_of_the_table(tmp_path: Path) -> None:
     assert "/16" in (whole / "table.md").read_text()
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(SUITE, out=tmp_path, dry_run=True)
     assert "2 runs, 0 complete; nothing was run" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

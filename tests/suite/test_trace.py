@@ -33,7 +33,7 @@ def saved(path: Path, spans: Sequence[Span]) -> tuple[dict[int, str], list[dict[
     return names, [event for event in events if event["ph"] == "X"]
 
 
-def test_trace_of_workers_has_a_pid_each_and_the_recorders_totals(tmp_path: Path) -> None:
+def test_save_writes_a_process_per_worker_with_the_recorded_totals(tmp_path: Path) -> None:
     clock = SpanRecorder()
     entry = discover().environment("tabletop")
     with closing(ProcessPool(entry, "object", TabletopOptions(), 2)) as pool:
@@ -58,7 +58,7 @@ seconds = st.floats(0, 100, allow_nan=False)
 
 
 @given(st.lists(st.tuples(seconds, seconds).map(sorted), min_size=2, max_size=2))
-def test_rounding_keeps_nested_spans_nested_and_others_apart(
+def test_save_keeps_nested_spans_nested_and_separate_ones_separate(
     tmp_path_factory: pytest.TempPathFactory, times: list[list[float]]
 ) -> None:
     (first_start, first_end), (second_start, second_end) = sorted(times)

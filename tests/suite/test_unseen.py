@@ -56,7 +56,7 @@ def tasks(records: list[dict[str, object]], evaluation: str, iteration: int | No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["sft", "further", "sft-rl"])
-def test_the_main_evaluation_has_the_seen_tasks_and_another_the_unseen_one(folder: Path, arm: str) -> None:
+def test_evaluations_of_trained_and_unseen_tasks_are_separate(folder: Path, arm: str) -> None:
     found = episodes(folder, arm)
     assert tasks(found, "main") == {0, 2, 3}
     assert tasks(found, "unseen") == {1}
@@ -64,7 +64,7 @@ def test_the_main_evaluation_has_the_seen_tasks_and_another_the_unseen_one(folde
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("arm", "points"), [("further", {0, 20, 40}), ("sft-rl", {0, 2, 3})])
-def test_a_curve_follows_both(folder: Path, arm: str, points: set[int]) -> None:
+def test_curve_evaluates_trained_and_unseen_tasks(folder: Path, arm: str, points: set[int]) -> None:
     found = episodes(folder, arm)
     assert {r["iteration"] for r in found if r["iteration"] is not None} == points
     for point in points:
@@ -72,7 +72,7 @@ def test_a_curve_follows_both(folder: Path, arm: str, points: set[int]) -> None:
 
 
 @pytest.mark.slow
-def test_only_who_asks_for_them_learns_from_demonstrations_of_unseen_tasks(folder: Path) -> None:
+def test_demonstrations_of_unseen_tasks_are_used_only_by_arms_that_name_them(folder: Path) -> None:
     from vla_rl_bench.engine.demonstrations import load
 
     shown = {path.name: {one.start.task for one in load(path)} for path in (folder / "demonstrations").glob("*.npz")}
@@ -80,7 +80,7 @@ def test_only_who_asks_for_them_learns_from_demonstrations_of_unseen_tasks(folde
 
 
 @pytest.mark.slow
-def test_a_policy_is_evaluated_on_another_task_suite(folder: Path) -> None:
+def test_extra_evaluation_opens_another_task_suite(folder: Path) -> None:
     found = [record for record in episodes(folder, "sft-rl") if record["evaluation"] == "elsewhere"]
     assert {record["column"] for record in found} == {"goal"}
     assert {record["task"] for record in found} == {0, 2, 3}
@@ -94,7 +94,7 @@ def test_the_page_says_which_tasks_were_left_out_and_the_picture_is_there(folder
 
 
 @pytest.mark.slow
-def test_a_curve_of_sft_survives_a_kill(folder: Path, suite_file: Path, tmp_path: Path) -> None:
+def test_sft_curve_resumes_after_a_kill(folder: Path, suite_file: Path, tmp_path: Path) -> None:
     """Killed in the second fine-tuning after a point of its curve, which lies beyond the last checkpoint."""
     steps = 80 + 25
     command = [sys.executable, "-m", "tests.suite.die", "vla_rl_bench.engine.sft:_step", str(steps)]

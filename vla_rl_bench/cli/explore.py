@@ -208,7 +208,7 @@ def validate(
         else:
             runs = len(found.arms) * len(found.columns) * len(found.seeds)
             try:
-                unsaid = misfits(found, catalog)
+                unsaid = check_environment(found, catalog)
             except UserError as error:
                 errors.append(f"{suite}: {error}")
             else:
@@ -217,17 +217,23 @@ def validate(
         raise UserError("\n".join(errors))
 
 
-def misfits(suite: Suite, catalog: Catalog) -> str:
-    """Compare a suite with what its environment declares -> what to print if the environment cannot be built here."""
-    from vla_rl_bench.suite.fitting import asks_environment, refuse_misfits
+def check_environment(suite: Suite, catalog: Catalog) -> str:
+    """Compare a suite with the declaration of its environment.
 
-    if not asks_environment(suite, catalog):
+    Returns:
+        Text for the suite's line if the environment cannot be built on this machine, else nothing.
+    """
+    from vla_rl_bench.suite.preflight import builds_environment, check_conventions
+
+    if not builds_environment(suite, catalog):
         return ""
     try:
         catalog.require(catalog.environment(suite.environment.name))
-        refuse_misfits(suite, catalog)
+        problems = check_conventions(suite, catalog)
     except (MissingRequirement, EnvironmentFailure) as error:
         return f"; its conventions were not compared: {str(error).strip().splitlines()[-1]}"
+    if problems:
+        raise UserError("\n".join(problems))
     return ""
 
 

@@ -42,7 +42,7 @@ def profile(
     from vla_rl_bench.suite.progress import Display
 
     with Display(1, Console(stderr=True)) as display:
-        measured = trace.profile(suite, changes, iterations=iterations, runs=runs, report=display.report)
+        measured = trace.profile(suite, changes, iterations=iterations, runs=runs, reporter=display.report)
     trace.save(out, measured.spans)
     typer.echo(trace.summary(measured))
     typer.echo(f"\nwrote {out}: open it at https://ui.perfetto.dev or, in Chrome, at chrome://tracing")

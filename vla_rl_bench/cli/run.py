@@ -132,7 +132,7 @@ def demonstrations(
     vla-rl-bench demonstrations suites/quickstart.yaml runtime.workers=4 --seeds 0
     """
     changes = checked(suite, overrides, seeds)
-    from vla_rl_bench.suite.demonstrating import build_stores
+    from vla_rl_bench.suite.stages import build_stores
 
     for path in build_stores(suite, changes, out):
         typer.echo(path)

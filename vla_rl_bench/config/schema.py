@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -12,6 +12,12 @@ Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 IndexRange = Annotated[str, Field(pattern=r"^\d+-\d+$")]  # inclusive, as people write it: 0-29
 Split = Literal["demonstration", "training", "held-out"]
+GREEDY: Literal["greedy"] = "greedy"
+
+# Every field of a recipe is part of a run's id, except those with one of these as `json_schema_extra`; see
+# `vla_rl_bench.suite.plan.identity`.
+NEVER: dict[str, JsonValue] = {"identity": "never"}  # changes memory, time, disk use, checks or plots, not the policy
+UNLESS_DEFAULT: dict[str, JsonValue] = {"identity": "unless_default"}  # added when there were runs without it
 
 
 class Strict(BaseModel):
@@ -66,8 +72,8 @@ class DemonstrationsConfig(Strict):
     """
 
     per_task: Annotated[int, Field(ge=0)]
-    source: str | None = None
-    unseen: bool = False
+    source: str | None = Field(default=None, json_schema_extra=UNLESS_DEFAULT)
+    unseen: bool = Field(default=False, json_schema_extra=UNLESS_DEFAULT)
 
 
 class CurveConfig(Strict):
@@ -90,15 +96,16 @@ class SftConfig(Strict):
     warmup: Annotated[int, Field(ge=0)] = 30
     grad_clip: Rate = 1.0
     proprio_noise: Annotated[float, Field(ge=0)] = 0.0  # standard deviation added to the proprioception
-    checkpoint_every: Positive = 100
-    microbatch: Positive = 256  # chunks in one forward; changes memory, not the result
-    curve: CurveConfig | None = None
+    checkpoint_every: Positive = Field(default=100, json_schema_extra=NEVER)
+    # chunks in one forward; changes memory, not the result
+    microbatch: Positive = Field(default=256, json_schema_extra=NEVER)
+    curve: CurveConfig | None = Field(default=None, json_schema_extra=NEVER)
 
 
 class RlConfig(Strict):
     """Reinforcement learning; the default algorithm is GRPO without critic and KL (SimpleVLA-RL, equation 11)."""
 
-    algorithm: Name = "grpo"
+    algorithm: Name = Field(default="grpo", json_schema_extra=UNLESS_DEFAULT)
     iterations: Positive
     groups: Positive  # groups in a batch
     group_size: Annotated[int, Field(ge=2)]  # trajectories from one start; 8 in SimpleVLA-RL
@@ -112,13 +119,17 @@ class RlConfig(Strict):
     warmup: Annotated[int, Field(ge=0)] = 0  # optimiser steps
     grad_clip: Rate = 1.0  # SimpleVLA-RL
     microbatch: Positive = 256  # chunks in one forward of the update; changes memory, not the result
-    microbatch_gb: Rate | None = None  # instead: 1e9 bytes that the activations of a forward may take; measured
-    check_logprobs: bool = False  # stored log-probs against those of the update's own forward, each iteration
-    overprovision: bool = True  # begin groups that rejected ones will make necessary; the batch is the same
-    reuse_surplus: bool = False  # what over-provision leaves over serves in the next batch, which then hangs on timing
+    # instead: 1e9 bytes that the activations of a forward may take; measured
+    microbatch_gb: Rate | None = Field(default=None, json_schema_extra=NEVER)
+    # compare stored log-probs with those of the update's own forward, each iteration
+    check_logprobs: bool = Field(default=False, json_schema_extra=NEVER)
+    # begin groups that rejected ones will make necessary; the batch is the same
+    overprovision: bool = Field(default=True, json_schema_extra=NEVER)
+    # reuse surplus groups of over-provision in the next batch; batches then depend on timing
+    reuse_surplus: bool = Field(default=False, json_schema_extra=UNLESS_DEFAULT)
     tricks: tuple[Named, ...] = ()
-    curve: CurveConfig | None = None
-    checkpoint_every: Positive = 1
+    curve: CurveConfig | None = Field(default=None, json_schema_extra=NEVER)
+    checkpoint_every: Positive = Field(default=1, json_schema_extra=NEVER)
 
 
 class ArmConfig(Strict):
@@ -151,7 +162,7 @@ class TemperatureSampling(Strict):
 
 
 def _sampling_kind(given: Any) -> str:
-    return "greedy" if isinstance(given, str) else "sampled"
+    return GREEDY if isinstance(given, str) else "sampled"
 
 
 # discriminated, so that an error names what was meant and not both branches
@@ -163,7 +174,7 @@ Sampling = Annotated[
 
 def sampling_name(sampling: Sampling) -> str:
     """``greedy``, or ``T=1.0``."""
-    return "greedy" if isinstance(sampling, str) else f"T={sampling.temperature:g}"
+    return GREEDY if isinstance(sampling, str) else f"T={sampling.temperature:g}"
 
 
 class EvaluationConfig(Strict):
@@ -171,8 +182,8 @@ class EvaluationConfig(Strict):
 
     starts: Split = "held-out"
     per_task: Positive
-    sampling: Annotated[tuple[Sampling, ...], Field(min_length=1)] = ("greedy",)
-    table: str = "greedy"
+    sampling: Annotated[tuple[Sampling, ...], Field(min_length=1)] = (GREEDY,)
+    table: str = GREEDY
 
     @model_validator(mode="after")
     def _table(self) -> EvaluationConfig:

@@ -90,13 +90,14 @@ def usable_cores(pool: Pool) -> int:
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """Summarize an iteration in one line: success of all rollouts, groups kept of sampled, times."""
+    """Summarize an iteration: success of all rollouts, groups kept of sampled, wasted chunks."""
+    return f"RL {metrics['rollout_success']:.0%} kept {metrics['kept']}/{metrics['drawn']} waste {metrics['waste']:.0%}"
+
+
+def times_summary(metrics: Mapping[str, Any]) -> str:
+    """Summarize the speed and the times of an iteration."""
     times = "  ".join(f"{name} {metrics['seconds'][name]:.1f}" for name in SHOWN)
-    return (
-        f"RL {metrics['rollout_success']:.0%} kept {metrics['kept']}/{metrics['drawn']} "
-        f"waste {metrics['waste']:.0%} | {metrics['chunks_per_second']:.0f} chunks/s, "
-        f"{metrics['utilisation']:.0%} busy | seconds: {times} |"
-    )
+    return f"{metrics['chunks_per_second']:.0f} chunks/s, {metrics['utilisation']:.0%} busy, seconds: {times}"
 
 
 def _grown(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

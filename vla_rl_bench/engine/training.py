@@ -16,7 +16,7 @@ from vla_rl_bench.config.schema import RlConfig
 from vla_rl_bench.engine.collect import RolloutBatch
 from vla_rl_bench.engine.evaluate import Evaluation, evaluate, successes
 from vla_rl_bench.engine.hooks import Event, RunHooks
-from vla_rl_bench.engine.iteration_times import summary
+from vla_rl_bench.engine.iteration_times import summary, times_summary
 from vla_rl_bench.engine.memory import release_free_memory
 from vla_rl_bench.engine.update import Batch, LossSettings, Objective, logprob_difference, measure_microbatch
 from vla_rl_bench.interfaces import Ranks, TokenPolicy, Trainer
@@ -101,7 +101,7 @@ class Training:
     functions: LossFunctions
     starts: TrainingStarts
     curve: tuple[Evaluation, ...]  # evaluations of the learning curve
-    progress: Callable[[str, int, int], None]  # (text, iterations done, iterations in all)
+    progress: Callable[[str, int, int, str], None]  # (text, iterations done, iterations in all, more text)
     precision: str = "float32"  # of the policy's forwards, as strategies name it
 
     @property
@@ -126,7 +126,7 @@ class Training:
             self.trainer.save(path, iteration)
             self.notify(events.CheckpointSaved(self.run, iteration, path))
         release_free_memory()
-        self.progress(summary(metrics), iteration, self.config.iterations)
+        self.progress(summary(metrics), iteration, self.config.iterations, times_summary(metrics))
 
     def evaluate_curve(self, iteration: int) -> None:
         """Evaluate the policy if the learning curve is due at this iteration, and record the episodes."""

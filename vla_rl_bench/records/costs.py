@@ -1,4 +1,4 @@
-"""What training has cost so far: the sums of what each RL iteration recorded."""
+"""Cost of training so far: sums over the RL iterations that ``metrics.jsonl`` records."""
 
 from __future__ import annotations
 
@@ -13,45 +13,41 @@ _ENVIRONMENT = ("stepping", "rendering", "reset")
 
 @dataclass(frozen=True)
 class Cost:
-    """None where an iteration did not record it.  SFT and evaluation are in neither.
+    """Cost of RL, without SFT and evaluation; None if an iteration did not record it."""
 
-    trajectories: rolled out for the batches, those of rejected groups included.  cpu_seconds: of rollouts and updates.
-    """
-
-    trajectories: int | None = 0
-    cpu_seconds: float | None = 0.0
+    trajectories: int | None = 0  # rolled out for the batches, those of rejected groups included
+    cpu_seconds: float | None = 0.0  # of rollouts and updates
 
 
 def costs(metrics: Iterable[Record]) -> dict[int, Cost]:
-    """The lines of a run's ``metrics.jsonl`` -> by iteration, what it and all before it cost; 0 at iteration 0."""
-    spent = Cost()
-    found = {0: spent}
+    """Sum the cost up to each iteration, from the lines of a run's ``metrics.jsonl``; 0 at iteration 0."""
+    total = Cost()
+    totals = {0: total}
     for record in sorted(metrics, key=lambda record: int(record["iteration"])):
-        trajectories = _sum(spent.trajectories, record.get("trajectories"))
-        seconds = _sum(spent.cpu_seconds, cpu_seconds(record))
-        spent = Cost(None if trajectories is None else int(trajectories), seconds)
-        found[int(record["iteration"])] = spent
-    return found
+        trajectories = _sum(total.trajectories, record.get("trajectories"))
+        seconds = _sum(total.cpu_seconds, cpu_seconds(record))
+        total = Cost(None if trajectories is None else int(trajectories), seconds)
+        totals[int(record["iteration"])] = total
+    return totals
 
 
 def cpu_seconds(record: Record) -> float | None:
-    """CPU seconds of an iteration's rollout and update, of all processes of the run on the recording rank.
+    """Add up the CPU seconds of an iteration's rollout and update, of all processes of the run on the recording rank.
 
-    `trainer` is everything that the process with the policy took: policy, update and transfer are in it, and so is the
-    environment where it lives in that process.  Worker processes' come on top.
+    `trainer` is the time of the process with the policy: policy, update, transfer, and the environment if it lives in
+    that process.  The time of worker processes is added to it.
     """
     cpu = record.get("cpu_seconds")
     if not isinstance(cpu, dict) or "trainer" not in cpu:
         return None
-    workers = (
-        0.0 if record.get("in_process", _was_in_process(record)) else sum(cpu.get(name, 0.0) for name in _ENVIRONMENT)
-    )
+    in_process = record.get("in_process", _was_in_process(record))
+    workers = 0.0 if in_process else sum(cpu.get(name, 0.0) for name in _ENVIRONMENT)
     return float(cpu["trainer"]) + workers
 
 
-def _sum(before: float | None, more: float | None) -> float | None:
-    """more: not a number where a table of several runs had to fill a gap."""
-    return None if before is None or more is None or math.isnan(more) else before + more
+def _sum(total: float | None, cost: float | None) -> float | None:
+    """Add a cost, which is not a number if a table of several runs had to fill a gap."""
+    return None if total is None or cost is None or math.isnan(cost) else total + cost
 
 
 def _was_in_process(record: Record) -> bool:

@@ -1,4 +1,4 @@
-"""Run folders -> pandas frames.  Only complete, unlimited runs are read: the rest is no evidence yet."""
+"""Episodes and metrics of run folders as pandas frames; only complete runs without ``--limit`` are read."""
 
 from __future__ import annotations
 
@@ -22,30 +22,37 @@ EPISODE_COLUMNS = (
 
 
 def run_folders(suite_folder: Path) -> list[Path]:
-    """The run folders of a suite's folder, by name."""
+    """List the run folders of a suite's folder, by name."""
     return sorted(path.parent for path in suite_folder.glob("runs/*/run.json"))
 
 
 def countable_runs(folders: Iterable[Path], run_ids: Collection[str] | None = None) -> list[tuple[Path, Record]]:
-    """The runs that may fill a table: complete, not limited and, unless `run_ids` is None, named in it."""
-    found = ((folder, RunFolder(folder).read()) for folder in sorted(folders))
+    """List the runs that may fill a table: complete, not limited and, unless `run_ids` is None, named in it."""
+    runs = ((folder, RunFolder(folder).read()) for folder in sorted(folders))
     return [
         (folder, run)
-        for folder, run in found
+        for folder, run in runs
         if run.get("status") == "complete" and not run.get("limited") and (run_ids is None or run["id"] in run_ids)
     ]
 
 
 def episodes_frame(folders: Iterable[Path], run_ids: Collection[str] | None = None) -> pd.DataFrame:
-    """One row an evaluated episode, with the columns `EPISODE_COLUMNS`.
+    """Read evaluated episodes, a row each, with the columns `EPISODE_COLUMNS`.
 
-    iteration: Int64, missing in final evaluations.  Two complete runs of one arm, column and seed are an error: they
-    are different recipes under one name, and only the suite's run ids can tell which is meant.
+    The column `iteration` is Int64, missing in final evaluations.
+
+    Args:
+        folders: Folders of runs.
+        run_ids: The runs to read; None: all complete ones.
+
+    Raises:
+        UserError: Two complete runs of one arm, column and seed: different recipes under one name, of which only
+            `run_ids` can choose one.
     """
     import pandas as pd
 
     runs = countable_runs(folders, run_ids)
-    _refuse_twins(runs)
+    _check_duplicates(runs)
     rows = [
         {**_run_fields(run), **_episode_fields(episode, run)}
         for folder, run in runs
@@ -56,7 +63,7 @@ def episodes_frame(folders: Iterable[Path], run_ids: Collection[str] | None = No
 
 
 def metrics_frame(folders: Iterable[Path], run_ids: Collection[str] | None = None) -> pd.DataFrame:
-    """One row an RL iteration: the run's fields and what ``metrics.jsonl`` holds (nested values as they are)."""
+    """Read RL iterations, a row each, with the run's fields and those of ``metrics.jsonl``, nested ones unchanged."""
     import pandas as pd
 
     rows = [
@@ -68,33 +75,36 @@ def metrics_frame(folders: Iterable[Path], run_ids: Collection[str] | None = Non
 
 
 def protocols(frame: pd.DataFrame) -> dict[str, str]:
-    """Column -> the one protocol that its episodes were measured under; more than one in a column is an error."""
-    found: dict[str, str] = {}
+    """Return the protocol that the episodes of each column were measured under.
+
+    Raises:
+        UserError: A column has episodes of two protocols.
+    """
+    by_column: dict[str, str] = {}
     for column, protocol in frame[["column", "protocol"]].drop_duplicates().itertuples(index=False):
-        other = found.setdefault(column, protocol)
-        if other != protocol:
-            first, second = sorted((other, protocol))
+        if by_column.setdefault(column, protocol) != protocol:
+            first, second = sorted((by_column[column], protocol))
             raise UserError(
                 f"{column}: measured under two protocols, `{first}` and `{second}`, which never share a table; "
                 "name fewer runs, or run the suite again"
             )
-    return found
+    return by_column
 
 
 def _episodes(folder: Path, run: Record) -> list[Record]:
-    """The recorded episodes: those of curves, and those of the final evaluations that the run's record vouches for."""
+    """Read the episodes of curves, and of the final evaluations that are in the run's record."""
     episodes = read_json_lines(RunFolder(folder).episodes_path)
-    vouched = run.get("evaluations")
-    if vouched is None:
+    evaluations = run.get("evaluations")
+    if evaluations is None:
         return episodes
     final = Counter(_evaluation(episode) for episode in episodes if episode["iteration"] is None)
-    for name, entry in vouched.items():
+    for name, entry in evaluations.items():
         if final[name] != entry["episodes"]:
             raise UserError(
-                f"{folder}: {entry['episodes']} episodes of {name} were recorded, {final[name]} are there; "
+                f"{folder}: {entry['episodes']} episodes of {name} were recorded, {final[name]} are in the file; "
                 "delete the folder and run the suite again"
             )
-    return [episode for episode in episodes if episode["iteration"] is not None or _evaluation(episode) in vouched]
+    return [episode for episode in episodes if episode["iteration"] is not None or _evaluation(episode) in evaluations]
 
 
 def _evaluation(episode: Record) -> str:
@@ -120,12 +130,13 @@ def _episode_fields(episode: Record, run: Record) -> Record:
     }
 
 
-def _refuse_twins(runs: list[tuple[Path, Record]]) -> None:
-    seen: dict[tuple[str, str, int], Path] = {}
+def _check_duplicates(runs: list[tuple[Path, Record]]) -> None:
+    """Raise a `UserError` if two runs have one arm, column and seed."""
+    folders: dict[tuple[str, str, int], Path] = {}
     for folder, run in runs:
-        other = seen.setdefault((run["arm"], run["column"], run["seed"]), folder)
-        if other != folder:
+        first = folders.setdefault((run["arm"], run["column"], run["seed"]), folder)
+        if first != folder:
             raise UserError(
-                f"{folder.parent}: `{other.name}` and `{folder.name}` are both complete runs of arm {run['arm']}, "
+                f"{folder.parent}: `{first.name}` and `{folder.name}` are both complete runs of arm {run['arm']}, "
                 f"column {run['column']}, seed {run['seed']}; delete the one you do not mean, or name the suite file"
             )

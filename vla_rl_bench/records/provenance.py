@@ -1,4 +1,4 @@
-"""Versions and environment that a run records."""
+"""Versions and declaration of the environment, as a run records them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from vla_rl_bench.types import EnvironmentSpec
 
 
-def versions(others: Iterable[str] = ()) -> dict[str, str]:
-    """Versions of this package, its git revision if it has one, torch, NumPy, Python and the machine.
+def versions(distributions: Iterable[str] = ()) -> dict[str, str]:
+    """Read the versions of this package, its git revision if it has one, torch, NumPy, Python and the machine.
 
     Args:
-        others: Distributions that a plugin needs, such as ``transformers``.
+        distributions: More distributions, which a plugin needs, such as ``transformers``.
     """
     recorded = {name: metadata.version(name) for name in ("vla-rl-bench", "torch", "numpy")}
-    for name in others:
-        with suppress(metadata.PackageNotFoundError):  # the module has another name than its distribution
+    for name in distributions:
+        with suppress(metadata.PackageNotFoundError):  # a module whose distribution has another name
             recorded[name] = metadata.version(name)
     recorded["python"] = platform.python_version()
     recorded["machine"] = platform.machine()
@@ -32,17 +32,19 @@ def versions(others: Iterable[str] = ()) -> dict[str, str]:
     return recorded
 
 
-def environment_summary(contract: EnvironmentSpec) -> dict[str, object]:
-    """The part of an environment's contract that a run records."""
+def environment_summary(spec: EnvironmentSpec) -> dict[str, object]:
+    """Convert the recorded part of an environment's declaration to plain data."""
     return {
-        "name": contract.name,
-        "suite": contract.suite,
-        "protocol": contract.protocol,
-        "comparable": contract.comparable,
-        "tasks": [{"name": t.name, "instruction": t.instruction, "step_limit": t.step_limit} for t in contract.tasks],
-        "splits": {name: list(bounds) for name, bounds in contract.splits.items()},
-        "versions": dict(contract.versions),
-        "action": list(contract.action.names),
-        "gripper": contract.action.gripper,
-        "rotation": contract.action.rotation,
+        "name": spec.name,
+        "suite": spec.suite,
+        "protocol": spec.protocol,
+        "comparable": spec.comparable,
+        "tasks": [
+            {"name": task.name, "instruction": task.instruction, "step_limit": task.step_limit} for task in spec.tasks
+        ],
+        "splits": {split: list(start_range) for split, start_range in spec.splits.items()},
+        "versions": dict(spec.versions),
+        "action": list(spec.action.names),
+        "gripper": spec.action.gripper,
+        "rotation": spec.action.rotation,
     }

@@ -1,7 +1,7 @@
-"""A run is a folder: ``run.json``, ``episodes.jsonl``, ``metrics.jsonl``, checkpoints.  Whatever is there is whole.
+"""The folder of a run: ``run.json``, ``episodes.jsonl``, ``metrics.jsonl``, checkpoints.
 
-JSON files are replaced atomically; of a JSON-lines file only the lines up to what ``run.json`` or a checkpoint vouches
-for count, and a resuming run cuts off the rest.
+Files stay whole if the process is killed.  JSON files are replaced atomically; lines of a JSON-lines file beyond those
+that are recorded in ``run.json`` or a checkpoint do not count, and a run that is resumed deletes them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from vla_rl_bench.files import (
 
 
 class RunFolder:
-    """The folder of one run.  writes: whether this process is the one that writes; of several, one does."""
+    """The folder of one run.
+
+    Args:
+        path: The folder.
+        writes: False for the processes of a run that do not write; every method that writes then does nothing.
+    """
 
     def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path, self.writes = path, writes
@@ -42,31 +47,22 @@ class RunFolder:
 
     @property
     def policy_path(self) -> Path:
-        """The trained policy; there when, and only when, training is complete."""
+        """The trained policy; the file exists if, and only if, training is complete."""
         return self.path / "policy.safetensors"
 
     def checkpoint_path(self, stage: str) -> Path:
         return self.path / f"{stage}.checkpoint.pt"
 
     def read(self) -> Record:
-        """``run.json``, or an empty record."""
+        """Read ``run.json``; empty if the file does not exist."""
         return read_json(self.record_path) if self.record_path.exists() else {}
-
-    def worker_python(self) -> str | None:
-        """The interpreter of the environment workers, as the record of the run's suite names it."""
-        for name in ("suite.json", "ablation.json"):
-            suite = self.path.parents[1] / name
-            if suite.is_file():
-                python: str | None = read_json(suite)["environment"].get("python")
-                return python
-        return None
 
     def update(self, changes: Mapping[str, Any]) -> None:
         if self.writes:
             write_json(self.record_path, self.read() | dict(changes))
 
     def metrics(self) -> list[Record]:
-        """The lines of ``metrics.jsonl``."""
+        """Read the lines of ``metrics.jsonl``."""
         return read_json_lines(self.metrics_path)
 
     def add_metrics(self, record: Record) -> None:
@@ -86,15 +82,14 @@ class RunFolder:
             filter_json_lines(self.episodes_path, keep)
 
     def cut_curve(self, done: int) -> None:
-        """Forget the points of a curve beyond the checkpoint at `done`, and all of them where there is none."""
+        """Delete the points of a curve beyond the checkpoint at `done`, or all of them if `done` is 0."""
         self.keep_episodes(lambda r: r["iteration"] is None or (done > 0 and r["iteration"] <= done))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Only one process works on a run; the lock goes with the process, however it ends.
+        """Keep other processes from working on the run; the lock ends with the process, however it ends.
 
-        What a killed writer left half-written under a temporary name is cleared away.  Who does not write takes no
-        lock.
+        Temporary files of a killed process are deleted.  A process that does not write takes no lock.
         """
         if not self.writes:
             yield
@@ -102,6 +97,6 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         busy = f"{self.path}: another process is working on this run; wait for it or end it"
         with exclusive_lock(self.path / ".lock", busy):
-            for left_over in self.path.glob(".*.tmp"):
-                left_over.unlink()
+            for temporary in self.path.glob(".*.tmp"):
+                temporary.unlink()
             yield

@@ -80,8 +80,8 @@ def worker_python(entry: EnvironmentEntry) -> str | None:
     python = find(interpreter)
     if python is None:
         raise MissingRequirement(
-            f"{entry.name} runs under the interpreter `{interpreter.name}`, which {problem(interpreter)}. "
-            f"Run: vla-rl-bench env create {interpreter.name}"
+            f"{entry.name} runs under the interpreter `{interpreter.name}`, which {problem(interpreter)}",
+            f"vla-rl-bench env create {interpreter.name}",
         )
     return str(python)
 

@@ -1,22 +1,39 @@
-"""Progress: bars on a terminal, a line now and then elsewhere."""
+"""Progress of runs: bars on a terminal, a line every 20 seconds in a log."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 LINE_EVERY_SECONDS = 20.0
+COMPLETE = "complete"  # the stage that ends a run
 
-# (run, stage, done, total); stage "complete" ends the run's bar
-Report = Callable[[str, str, int, int], None]
+
+@dataclass(frozen=True)
+class Report:
+    """The progress of a run."""
+
+    run: str  # id
+    stage: str  # what the run does, such as ``SFT`` or ``evaluation main greedy``
+    done: int
+    total: int
+    detail: str = ""  # more about the stage, for lines; bars have no room for it
+
+
+Reporter = Callable[[Report], None]
+
+
+def ignore(report: Report) -> None:
+    """Report to nobody."""
 
 
 class Display:
-    """Shows the reports of all runs.  total: how many runs there are to do."""
+    """Display of the reports of all runs."""
 
     def __init__(self, total: int, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -43,18 +60,19 @@ class Display:
         if self._live:
             self._progress.stop()
 
-    def report(self, run: str, stage: str, done: int, total: int) -> None:
-        if stage == "complete":
-            self._end(run)
+    def report(self, report: Report) -> None:
+        if report.stage == COMPLETE:
+            self._end(report.run)
         elif self._live:
-            self._move(run, stage.partition(" | ")[0], done, total)  # a line has room for more than a bar
+            self._move(report)
         else:
-            self._line(f"{run}: {stage} {done}/{total}")
+            detail = f"; {report.detail}" if report.detail else ""
+            self._line(f"{report.run}: {report.stage}, {report.done}/{report.total}{detail}")
 
-    def _move(self, run: str, stage: str, done: int, total: int) -> None:
-        if run not in self._bars:
-            self._bars[run] = self._progress.add_task(run, total=total, stage=stage)
-        self._progress.update(self._bars[run], completed=done, total=total, stage=stage)
+    def _move(self, report: Report) -> None:
+        if report.run not in self._bars:
+            self._bars[report.run] = self._progress.add_task(report.run, total=report.total, stage=report.stage)
+        self._progress.update(self._bars[report.run], completed=report.done, total=report.total, stage=report.stage)
 
     def _end(self, run: str) -> None:
         self._complete += 1

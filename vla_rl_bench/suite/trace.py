@@ -22,10 +22,10 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import write_text
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.timing import TRAINER, Span, SpanRecorder
-from vla_rl_bench.suite.job import RunJob, run_path
-from vla_rl_bench.suite.plan import Run, plan
-from vla_rl_bench.suite.progress import Report
-from vla_rl_bench.suite.workshop import RunSession
+from vla_rl_bench.suite.plan import Run, RunJob, plan, run_path
+from vla_rl_bench.suite.progress import Reporter
+from vla_rl_bench.suite.session import RunSession
+from vla_rl_bench.suite.stages import make_training
 from vla_rl_bench.text_table import text_lines
 
 
@@ -46,7 +46,7 @@ def profile(
     *,
     iterations: int,
     runs: Path,
-    report: Report,
+    reporter: Reporter,
 ) -> Profile:
     """Profile the suite's first arm with RL, on its first column and seed.
 
@@ -55,7 +55,7 @@ def profile(
         overrides: Changes to it.
         iterations: Number of RL iterations.
         runs: Folder of runs, where a trained policy to begin with is looked for; nothing is written there.
-        report: Called with the progress.
+        reporter: Called with the progress.
     """
     if rank_and_world_size()[1] > 1:
         raise UserError("profile: runs in one process; start it without torchrun")
@@ -66,7 +66,7 @@ def profile(
     if run.parent and parent is None:
         suite = _keeping_every_group(suite, catalog)
     with tempfile.TemporaryDirectory(prefix="vla-rl-bench-") as folder:
-        return _measure(RunJob(suite, run, Path(folder), None), catalog, iterations, parent, report)
+        return _measure(RunJob(suite, run, Path(folder)), catalog, iterations, parent, reporter)
 
 
 def _first_with_rl(suite: Suite, runs: Sequence[Run]) -> Run:
@@ -77,24 +77,21 @@ def _first_with_rl(suite: Suite, runs: Sequence[Run]) -> Run:
     raise UserError(f"profile: no arm of suite `{suite.name}` has `rl`; there is nothing to roll out")
 
 
-def _measure(job: RunJob, catalog: Catalog, iterations: int, parent: Path | None, report: Report) -> Profile:
+def _measure(job: RunJob, catalog: Catalog, iterations: int, parent: Path | None, reporter: Reporter) -> Profile:
     config = job.arm.rl
     assert config is not None
     torch.set_num_threads(job.suite.runtime.threads)
-    workshop = RunSession(job, catalog, report)
-    try:
-        policy = workshop.new_policy()
+    with RunSession(job, catalog, reporter) as session:
+        policy = session.new_policy()
         if parent is not None:
             checkpoint.load_policy(parent, policy)  # type: ignore[arg-type]
         job.run_folder.path.mkdir(parents=True)
         changes = {"curve": None, "iterations": iterations, "checkpoint_every": iterations}
-        training = workshop.training(policy, config.model_copy(update=changes))
+        training = make_training(session, policy, config.model_copy(update=changes))
         clock = training.pool.clock = SpanRecorder()
         entries.load(catalog.algorithm(config.algorithm).train)(training)
         metrics = tuple(job.run_folder.metrics())
         return Profile(job.suite.name, job.run, metrics, tuple(clock.spans), parent is not None)
-    finally:
-        workshop.close()
 
 
 def _parent(run: Run, runs: Path) -> Path | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from vla_rl_bench.config.load import load_suite
+from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.files import Record, append_json_lines, write_json
 from vla_rl_bench.records.store import RunFolder
 
 EVENTS = {"grasp": ["grasped"], "push": ["pushed"], "mixed": ["grasped", "pushed"], "none": []}
 ENVIRONMENT = {"name": "tabletop", "jitter": 0.05, "image_size": 48, "expert_noise": 0.1, "friction": True}
 ENVIRONMENT |= {"grasp_radius": 0.03, "starts": {}}
+RECIPE = {"environment": ENVIRONMENT, "policy": {"name": "nano"}, "tasks": None, "demonstrations": None, "rl": None}
 Counts = Mapping[str, int]
 GRASPS = {"grasp": 20}
 
@@ -27,7 +30,7 @@ def run(folder: Path, seed: int, arm: str, successes: Counts, **changes: object)
         "parent": None,
         "status": "complete",
         "environment": {"name": "tabletop"},
-        "recipe": {"environment": ENVIRONMENT, "demonstrations": None, "rl": None},
+        "recipe": RECIPE,
     }
     path.update(record | changes)
     outcomes = [(name, True) for name, count in successes.items() for _ in range(count)]
@@ -56,15 +59,16 @@ def pair(
     **recorded: object,
 ) -> RunFolder:
     """An SFT run and the RL run that began with it; 64 rollouts an iteration."""
-    recipe = {"environment": ENVIRONMENT, "demonstrations": {"per_task": 5}, "rl": None}
+    recipe = RECIPE | {"demonstrations": {"per_task": 5}}
     made = [[EVENTS[name], count] for name, count in (demonstrated or GRASPS).items()]
     parent = run(folder, seed, "sft", before, **{"demonstration_events": made, "recipe": recipe} | recorded)
-    recipe = {"environment": ENVIRONMENT, "demonstrations": None, "rl": {"iterations": len(rollouts)}}
+    recipe = RECIPE | {"rl": {"iterations": len(rollouts)}}
     child = run(folder, seed, "rl", after, recipe=recipe, parent=parent.path.name)
     iterations = [_iteration(number, successes) for number, successes in enumerate(rollouts, 1)]
     append_json_lines(child.path / "behaviors.jsonl", iterations)
     ids = sorted(path.name for path in (folder / "runs").iterdir())
-    write_json(folder / "suite.json", {"runs": ids, "environment": {"name": "tabletop"}})
+    suite = as_dict(load_suite(Path(__file__).with_name("pushing.yaml")))
+    write_json(folder / "suite.json", suite | {"runs": ids, "limited": False})
     return child
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vla_rl_bench.catalog import discover
-from vla_rl_bench.files import Record
-from vla_rl_bench.options import make_options
-from vla_rl_bench.records.store import RunFolder
-from vla_rl_bench.rollout.pool import Pool, open_pool
+from vla_rl_bench.rollout.pool import Pool
+from vla_rl_bench.suite.session import open_recorded
 from vla_rl_bench.types import ImageArray
 from vla_rl_bench_behaviors.phases import ArmBehaviors
 from vla_rl_bench_behaviors.records import NovelSuccess, classifier, file_stem, read_successes
@@ -35,7 +31,8 @@ def write_films(arm: ArmBehaviors, out: Path, limit: int) -> list[Film]:
 
     films = []
     classify = classifier(arm.runs[0][1]["recipe"]["environment"]["name"])
-    with _environment(*arm.runs[0]) as pool:
+    with open_recorded(arm.runs[0][0], discover()) as session:
+        pool = session.pool()
         for number, seed, recorded in chosen:
             frames, success, events = replay(pool, recorded)
             outcome = f"success at step {len(frames) - 1}" if success else "REPLAY DID NOT SUCCEED"
@@ -79,18 +76,3 @@ def _earliest(arm: ArmBehaviors, limit: int) -> list[tuple[int, int, NovelSucces
         ordered = sorted(candidates, key=lambda candidate: candidate[:4])[:limit]
         chosen += [(number, seed, success) for number, (*_, seed, success) in enumerate(ordered, 1)]
     return chosen
-
-
-@contextmanager
-def _environment(folder: Path, run: Record) -> Iterator[Pool]:
-    """Open one slot of the environment that a run had."""
-    config = {key: value for key, value in run["recipe"]["environment"].items() if key not in ("name", "starts")}
-    entry = discover().environment(run["recipe"]["environment"]["name"])
-    discover().require(entry)
-    task_suite = run["recipe"].get("task_suite", run["column"])
-    options = make_options(entry.options, config, entry.name)
-    pool = open_pool(entry, task_suite, options, slots=1, workers=0, python=RunFolder(folder).worker_python())
-    try:
-        yield pool
-    finally:
-        pool.close()

@@ -15,8 +15,7 @@ from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.files import Record, read_json, write_json
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.suite.filming import film_starts, greedy_episodes
-from vla_rl_bench.suite.job import run_path
-from vla_rl_bench.suite.plan import Run, digest
+from vla_rl_bench.suite.plan import Run, digest, run_path
 from vla_rl_bench.types import Start
 
 

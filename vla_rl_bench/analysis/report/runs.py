@@ -14,7 +14,7 @@ from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.files import Record
 from vla_rl_bench.records.frame import countable_runs, episodes_frame, metrics_frame, run_folders
 from vla_rl_bench.records.store import RunFolder
-from vla_rl_bench.suite.job import run_path
+from vla_rl_bench.suite.plan import run_path
 
 if TYPE_CHECKING:
     import pandas as pd

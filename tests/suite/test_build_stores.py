@@ -11,7 +11,7 @@ from vla_rl_bench.cli.main import main
 SUITE = str(Path(__file__).parent / "small.yaml")
 
 
-def test_stores_are_built_and_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demonstrations_builds_stores_and_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["demonstrations", SUITE, "seeds=[0,1]", "--out", str(tmp_path)]
     assert main(command) == 0
     stores = [Path(line) for line in capsys.readouterr().out.splitlines()]
@@ -23,7 +23,7 @@ def test_stores_are_built_and_nothing_is_run(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-def test_run_finds_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_uses_built_stores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demonstrations", SUITE, "--out", str(tmp_path)]) == 0
     (store,) = [Path(line) for line in capsys.readouterr().out.splitlines()]
     written = store.stat().st_mtime_ns
@@ -32,7 +32,7 @@ def test_run_finds_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert store.stat().st_mtime_ns == written
 
 
-def test_a_suite_that_asks_for_none_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demonstrations_raises_for_a_suite_without_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     suite = tmp_path / "own.yaml"
     suite.write_text(Path(SUITE).read_text().replace("{per_task: 1}", f"{{per_task: 1, source: {tmp_path}}}"))
     assert main(["demonstrations", str(suite), "--out", str(tmp_path)]) == 2

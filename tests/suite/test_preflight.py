@@ -1,4 +1,4 @@
-"""What a suite lacks here is said before anything runs, with what to type."""
+"""Requirements are checked before anything runs, with the command that installs what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.entries import CheckResult, Interpreter
 from vla_rl_bench.errors import MissingRequirement
-from vla_rl_bench.suite import needs
+from vla_rl_bench.suite import preflight
 from vla_rl_bench.suite.runner import run_suite
 
 SMALL = Path(__file__).parent / "small.yaml"
@@ -42,9 +42,9 @@ def load(catalog: Catalog, *changes: str) -> Any:
     return load_suite(SMALL, ["environment.name=needy", *changes], catalog)
 
 
-def test_everything_that_is_missing_is_named_and_nothing_else(catalog: Catalog) -> None:
+def test_check_requirements_lists_what_is_missing_and_nothing_else(catalog: Catalog) -> None:
     suite = load(catalog)
-    whats = [one.what for one in needs.missing(suite, catalog)]
+    whats = [result.what for result in preflight.check_requirements(suite, catalog)]
     assert whats == [
         "needy: the workers' interpreter `picky` has not been built",
         *(f"needy: no {column}.mesh" for column in suite.columns),
@@ -52,37 +52,49 @@ def test_everything_that_is_missing_is_named_and_nothing_else(catalog: Catalog) 
     ]
 
 
-def test_one_command_that_mends_neighbours_is_said_once(catalog: Catalog) -> None:
-    said = list(needs.lines(needs.missing(load(catalog), catalog)))
-    assert [line for line in said if "Run:" in line] == [
+def test_as_lines_writes_a_command_once_for_neighbors(catalog: Catalog) -> None:
+    lines = list(preflight.as_lines(preflight.check_requirements(load(catalog), catalog)))
+    assert [line for line in lines if "Run:" in line] == [
         "      Run: vla-rl-bench env create picky",
         "      Run: fetch meshes",
     ]
 
 
-def test_an_interpreter_that_is_named_stands_in_and_must_exist(catalog: Catalog) -> None:
+def test_check_requirements_names_an_interpreter_that_does_not_exist(catalog: Catalog) -> None:
     suite = load(catalog, "environment.python=/nowhere/python")
-    assert needs.missing(suite, catalog)[0].what == "environment.python: /nowhere/python is no program"
+    first = preflight.check_requirements(suite, catalog)[0]
+    assert first.what == "environment.python: /nowhere/python is no program"
 
 
-def test_a_dry_run_lists_the_runs_and_then_what_is_missing(
+def test_dry_run_lists_the_runs_and_then_what_is_missing(
     catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(MissingRequirement, match="to mend before this suite can run"):
+    with pytest.raises(MissingRequirement, match="requirements are missing; fix them before this suite can run"):
         run_suite(load(catalog), catalog, tmp_path / "runs", dry_run=True)
     text = capsys.readouterr().out
-    assert text.index("nothing was run") < text.index("Missing here:") < text.index("env create picky")
+    assert text.index("nothing was run") < text.index("Missing on this machine:") < text.index("env create picky")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_is_refused_before_anything_is_written(catalog: Catalog, tmp_path: Path) -> None:
+def test_run_suite_checks_requirements_before_it_writes(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(MissingRequirement, match=r"no table\.mesh"):
         run_suite(load(catalog), catalog, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_suite_that_lacks_nothing_says_nothing(tmp_path: Path) -> None:
+def test_run_suite_reports_one_missing_requirement_in_one_line(tmp_path: Path) -> None:
+    tabletop = replace(
+        next(iter(register_environments())), name="needy", requires=("nowhere",), install="pip install it"
+    )
+    catalog = with_builtin(needy=registering(register_environments=[tabletop]))
+    with pytest.raises(MissingRequirement) as error:
+        run_suite(load(catalog), catalog, tmp_path / "runs")
+    assert str(error.value) == "needy needs `nowhere`, which this interpreter lacks. Run: pip install it"
+    assert (error.value.what, error.value.advice) == (str(error.value).split(". Run")[0], "pip install it")
+
+
+def test_check_requirements_is_empty_for_a_suite_that_can_run(tmp_path: Path) -> None:
     catalog = with_builtin()
     suite = load_suite(SMALL, (), catalog)
-    assert needs.missing(suite, catalog) == []
+    assert preflight.check_requirements(suite, catalog) == []
     run_suite(suite, catalog, tmp_path / "runs", dry_run=True)
