@@ -28,6 +28,7 @@ from vla_rl_bench.analysis.plots.style import (
     percent,
     write_title,
 )
+from vla_rl_bench.analysis.statistics.intervals import points_text
 from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import MAIN, ArmConfig, Suite
@@ -142,7 +143,7 @@ def draw_ablation(folder: Path, suite: Suite, run_ids: Collection[str] | None = 
 def learning_curves(episodes: pd.DataFrame, metrics: pd.DataFrame, suite: Suite) -> list[Panel]:
     """Panels of the suite's columns: success on held-out starts, and of training rollouts, over RL iterations.
 
-    Rollouts of iteration i are played by the policy after i-1 updates, and stand there.
+    Rollouts of iteration i are played by the policy after i-1 updates, and are drawn at i-1.
     """
     styles = {style.name: style for style in arm_styles(suite)}
     arms = [arm.name for arm in suite.arms if arm.rl]
@@ -229,7 +230,7 @@ def _of(samples: Sequence[CurveSample], arm: str, column: str) -> list[CurveSamp
 
 
 def _costs_by_run(metrics: pd.DataFrame) -> dict[tuple[str, str, int], dict[int, Cost]]:
-    """By arm, column and seed, then by iteration."""
+    """The order of samples: by arm, column and seed, then by iteration."""
     by_run: dict[tuple[str, str, int], list[Record]] = {}
     for line in metrics.to_dict("records"):
         record = {str(key): value for key, value in line.items()}
@@ -238,7 +239,7 @@ def _costs_by_run(metrics: pd.DataFrame) -> dict[tuple[str, str, int], dict[int,
 
 
 def as_csv(samples: Sequence[CurveSample]) -> str:
-    """A header, then a line per sample; a value that was not recorded is empty."""
+    """Write a header, then a line per sample; a field that was not recorded is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([field.name for field in fields(CurveSample)])
@@ -293,8 +294,8 @@ def panel_svg(panel: Panel, name: str) -> str:
     _draw(figure.add_axes((0.11, 0.17, 0.88, 0.79)), Panel("", panel.x_axis, panel.lines), _last(panel.lines))
     figure.axes[0].set_xlabel(X_AXES[panel.x_axis], fontsize=9, color=INK)
     parts = [
-        f"{line.label}: {100 * line.curve.mean[0]:.0f}% at {line.curve.x[0]}, "
-        f"{100 * line.curve.mean[-1]:.0f}% at {line.curve.x[-1]} {X_AXES[panel.x_axis]}"
+        f"{line.label}: {points_text(line.curve.mean[0], 0)}% at {line.curve.x[0]}, "
+        f"{points_text(line.curve.mean[-1], 0)}% at {line.curve.x[-1]} {X_AXES[panel.x_axis]}"
         for line in panel.lines
         if line.kind != "training"
     ]

@@ -49,7 +49,7 @@ def draw_generalization(
 
 
 def training_paths(episodes: pd.DataFrame, suite: Suite) -> dict[str, list[TrainingPath]]:
-    """Column -> the paths of its arms; greedy episodes on the evaluation's split."""
+    """The paths of each column's arms, from greedy episodes on the evaluation's split."""
     during = episodes[episodes["iteration"].notna() & (episodes["sampling"] == "greedy")]
     curved = {arm.name for arm in suite.arms if (arm.rl and arm.rl.curve) or (arm.sft and arm.sft.curve)}
     styles = [style for style in arm_styles(suite) if style.name in curved]
@@ -78,7 +78,7 @@ def _paths(episodes: pd.DataFrame, styles: Sequence[ArmStyle]) -> Iterator[Train
 
 
 def _rates(episodes: pd.DataFrame) -> dict[int, dict[int, float]]:
-    """Iteration or step -> seed -> success rate, in order."""
+    """Success rates by iteration or step, then by seed, in order."""
     by_point: dict[int, dict[int, float]] = {}
     rates = episodes.groupby(["iteration", "seed"])["success"].mean().reset_index()
     for _, iteration, seed, rate in rates.itertuples():
