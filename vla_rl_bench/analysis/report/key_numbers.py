@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vla_rl_bench.analysis.plots.style import arm_styles
 from vla_rl_bench.analysis.report.runs import SuiteResults
-from vla_rl_bench.analysis.statistics.comparison import common_start_counts, compare
 from vla_rl_bench.analysis.statistics.intervals import interval_text
 from vla_rl_bench.analysis.statistics.verdict import Verdict, verdict
 from vla_rl_bench.analysis.tables.build import final_episodes, select, starts_per_task
@@ -71,25 +69,10 @@ def _key_number(results: SuiteResults, table: Table, line: Row | Delta, column: 
         return number
     text = cell_texts(replace(table, shows="rates", delta_intervals=False), line, [column])[0]
     interval = interval_text(value.interval, signed=number.is_difference) if value.interval else ""
-    columns = [table.columns[index].title for index in table.columns[column].mean_of or (column,)]
-    words = _verdict(results, line, columns) if isinstance(line, Delta) else ""
+    judged = verdict(value.difference) if value.difference else None
+    one_seed = judged is Verdict.POLICIES_DIFFER and len(results.suite.seeds) == 1
+    words = _ONE_SEED if one_seed else _VERDICTS[judged] if judged else ""
     return replace(number, text=text, note=interval.replace("-", MINUS), verdict=words)
-
-
-def _verdict(results: SuiteResults, line: Delta, columns: Sequence[str]) -> str:
-    """Compare the two arms on the table's episodes, as ``vla-rl-bench compare`` does."""
-    suite = results.suite
-    episodes = final_episodes(results.episodes, suite, select(suite))
-    second, first = (episodes[episodes["arm"] == suite.arms[arm].name] for arm in (line.minuend, line.subtrahend))
-    pairs = {
-        name: (
-            common_start_counts(first[first["column"] == name]),
-            common_start_counts(second[second["column"] == name]),
-        )
-        for name in columns
-    }
-    judged = verdict(compare(pairs).mean)
-    return _ONE_SEED if judged is Verdict.POLICIES_DIFFER and len(suite.seeds) == 1 else _VERDICTS[judged]
 
 
 def summary_text(results: SuiteResults) -> str:
