@@ -1,4 +1,4 @@
-"""Tests marked `sim` need LIBERO and an OpenGL library: skipped where one is missing, unless they must run."""
+"""Skip tests marked `sim` if LIBERO or OpenGL is missing; fail them if VLA_RL_BENCH_REQUIRE_SIM=1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the plugin's light half is tested also where it is not installed
+sys.path.insert(0, str(Path(__file__).parents[1]))  # some tests also run if the plugin is not installed
 
 from vla_rl_bench.errors import MissingRequirement
 from vla_rl_bench_libero.checks import INSTALL
@@ -22,7 +22,7 @@ from vla_rl_bench_libero.options import LiberoOptions
 
 @cache
 def missing() -> str:
-    """What to type before the simulator runs here; "" when it does."""
+    """Return the command that makes the simulator run; "" if it runs."""
     packages = [name for name in ("libero", "robosuite", "mujoco") if find_spec(name) is None]
     if packages:
         return f"libero needs {', '.join(packages)}. Run: {INSTALL}"
@@ -45,7 +45,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def fast() -> Iterator[Any]:
-    """A LiberoEnvironment of libero_object that renders fast; its simulators serve every test."""
+    """A LiberoEnvironment of libero_object with fast rendering, shared by all tests."""
     from vla_rl_bench_libero.environment import make
 
     environment = make("libero_object", LiberoOptions(rendering="fast", step_limit=200))
@@ -55,7 +55,7 @@ def fast() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def exact() -> Iterator[Any]:
-    """The same, rendered exactly."""
+    """A LiberoEnvironment of libero_object with exact rendering."""
     from vla_rl_bench_libero.environment import make
 
     environment = make("libero_object", LiberoOptions())

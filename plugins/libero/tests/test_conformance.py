@@ -1,4 +1,4 @@
-"""LIBERO keeps the contract that every environment is held to."""
+"""LIBERO passes the conformance tests of environments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
 
 class TestLiberoObject(EnvironmentContract):
-    """One task, since each has a simulator of 1 GB; without noise, so that the expert's labels are what it executed."""
+    """The conformance tests on one task (1 GB), without noise: the expert executes its labels."""
 
     entry = next(iter(register_environments()))
     suite = "libero_object"
@@ -31,8 +31,8 @@ class TestLiberoObject(EnvironmentContract):
         "sampled_starts": True,
         "protocol": "paper",
     }
-    harmless = ("simulators",)  # how many are kept
+    harmless = ("simulators",)  # changes no number
 
     def contract_with(self, **changed: Any) -> EnvironmentSpec:
-        """A protocol by name brings its own step limit, and takes no other beside it."""
+        """Remove the step limit if a protocol is named, which sets its own."""
         return super().contract_with(**({"step_limit": None} if "protocol" in changed else {}), **changed)

@@ -1,4 +1,4 @@
-"""The protocol's name and the splits: what may share a table, and what may not be trained on."""
+"""Tests of the protocol's name and the splits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vla_rl_bench_libero.contract import protocol
 from vla_rl_bench_libero.options import OFFICIAL_SUITES, SPLITS, STEP_LIMITS, SUITES, LiberoOptions, official_suite
 
 
-def test_the_splits_are_disjoint_and_cover_the_official_init_states() -> None:
+def test_splits_are_disjoint_and_cover_official_init_states() -> None:
     assert set(SPLITS) == set(NAMES)
-    taken = {name: set(range(*bounds)) for name, bounds in SPLITS.items()}
-    assert all(not taken[a] & taken[b] for a, b in combinations(taken, 2))
-    assert set.union(*taken.values()) == set(range(50))
+    starts = {name: set(range(*start_range)) for name, start_range in SPLITS.items()}
+    assert all(not starts[a] & starts[b] for a, b in combinations(starts, 2))
+    assert set.union(*starts.values()) == set(range(50))
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,13 @@ def test_the_splits_are_disjoint_and_cover_the_official_init_states() -> None:
     ],
     ids=str,
 )
-def test_every_option_but_one_changes_the_protocol(changed: dict[str, Any]) -> None:
-    """Not how many simulators are kept."""
+def test_protocol_names_every_option_except_simulators(changed: dict[str, Any]) -> None:
     options = LiberoOptions()
     assert protocol("libero_object", replace(options, simulators=3)) == protocol("libero_object", options)
     assert protocol("libero_object", replace(options, **changed)) != protocol("libero_object", options)
 
 
-def test_the_paper_and_the_released_code_allow_512_steps_and_never_share_a_protocol() -> None:
+def test_protocol_of_paper_and_released_code_differ_and_allow_512_steps() -> None:
     paper, code = (LiberoOptions(protocol="paper"), LiberoOptions(protocol="simplevla-rl-code"))
     assert {options.limit(suite) for options in (paper, code) for suite in OFFICIAL_SUITES} == {512}
     names = [protocol("libero_10", options) for options in (paper, code, LiberoOptions(step_limit=512))]
@@ -49,23 +48,23 @@ def test_the_paper_and_the_released_code_allow_512_steps_and_never_share_a_proto
     assert names[0].endswith("/paper") and names[1].endswith("/simplevla-rl-code")
 
 
-def test_a_named_protocol_leaves_no_choice_of_the_limit() -> None:
-    with pytest.raises(ValueError, match="leave one of the two out"):
+def test_options_reject_step_limit_with_named_protocol() -> None:
+    with pytest.raises(ValueError, match="remove one of the two"):
         LiberoOptions(protocol="paper", step_limit=160)
 
 
-def test_the_protocol_is_spelled_out() -> None:
+def test_protocol_begins_with_version_and_settings() -> None:
     assert protocol("libero_object", LiberoOptions()).startswith("libero-1/limit-280/settle-10/rot180/64px/exact/")
     assert protocol("libero_10", LiberoOptions(rendering="fast")).startswith("libero-fast-render-1/limit-520/")
 
 
-def test_every_suite_has_a_step_limit() -> None:
+def test_step_limits_cover_every_suite() -> None:
     assert set(STEP_LIMITS) == set(OFFICIAL_SUITES)
     assert all(LiberoOptions().limit(suite) == STEP_LIMITS[official_suite(suite)] for suite in SUITES)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"image_size": 8},
         {"step_limit": 0},
@@ -75,13 +74,13 @@ def test_every_suite_has_a_step_limit() -> None:
     ],
     ids=str,
 )
-def test_options_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
+def test_options_reject_invalid_values(invalid: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"image_size|step_limit|expert_noise|reference|simulators"):
-        LiberoOptions(**wrong)  # type: ignore[arg-type]
+        LiberoOptions(**invalid)  # type: ignore[arg-type]
 
 
 @pytest.mark.sim
-def test_the_contract_needs_no_simulator() -> None:
+def test_contract_lists_tasks_without_simulator() -> None:
     from vla_rl_bench_libero.contract import contract
 
     counts = {suite: len(contract(suite, LiberoOptions(), "egl").tasks) for suite in SUITES}

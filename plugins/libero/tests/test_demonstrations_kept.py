@@ -1,4 +1,4 @@
-"""The demonstrations of suites/libero/object_nano.yaml are those that its results were made from."""
+"""Regression test: the demonstrations of suites/libero/object_nano.yaml equal those of its results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vla_rl_bench_libero.options import SPLITS, LiberoOptions
 
 pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
-# (seed of the suite, task) -> the first demonstration's start, its length, the beginning of its actions' SHA-256.
-# Under the versions of constraints.txt on x86-64, made by the revision before there were skills.
-WERE = {
+# By seed of the suite and task: the first demonstration's start, its length, the beginning of its actions' SHA-256.
+# With the versions of constraints.txt on x86-64, by the revision before skills were introduced.
+EXPECTED = {
     (0, 3): (7, 128, "590c0838be399b5d"),
     (0, 8): (1, 124, "5402e9b6d69858d3"),
     (1, 3): (3, 123, "f8995b075c026034"),
@@ -32,10 +32,10 @@ def pool() -> Any:
     environment.close()
 
 
-@pytest.mark.parametrize(("seed", "task"), WERE)
-def test_a_demonstration_is_what_it_was(pool: Any, seed: int, task: int) -> None:
+@pytest.mark.parametrize(("seed", "task"), EXPECTED)
+def test_demonstration_is_unchanged(pool: Any, seed: int, task: int) -> None:
     from vla_rl_bench.engine.demonstrations import collect
 
-    (shown,) = collect(pool, SPLITS["demonstration"], (task,), 1, seed)
-    digest = hashlib.sha256(shown.actions.tobytes()).hexdigest()
-    assert (shown.start.index, len(shown.actions), digest[:16]) == WERE[seed, task]
+    (demonstration,) = collect(pool, SPLITS["demonstration"], (task,), 1, seed)
+    digest = hashlib.sha256(demonstration.actions.tobytes()).hexdigest()
+    assert (demonstration.start.index, len(demonstration.actions), digest[:16]) == EXPECTED[seed, task]

@@ -1,4 +1,4 @@
-"""A skill each on a held-out start of its own; the official suites' goals, all of them, name skills that there are."""
+"""Tests of the experts: one held-out start per skill; every goal of the official suites has a skill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vla_rl_bench_libero.options import OFFICIAL_SUITES, PERTURBED_SUITES, STEP_
 pytestmark = pytest.mark.sim
 
 
-def test_every_goal_of_the_official_suites_has_a_skill() -> None:
+def test_skills_cover_every_goal_of_official_suites() -> None:
     from vla_rl_bench_libero import libero_api
     from vla_rl_bench_libero.experts.goals import SKILLS
 
@@ -28,24 +28,24 @@ def test_every_goal_of_the_official_suites_has_a_skill() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("suite", "task", "lacking"),
+    ("suite", "task", "unsupported"),
     [
         ("libero_object", 3, ""),
         ("libero_10", 9, "`in white_yellow_mug_1 microwave_1_heating_region`, `close microwave_1`"),
     ],
 )
-def test_a_goal_behind_a_hinge_has_no_expert_and_a_basket_has_one(
-    suite: str, task: int, lacking: str, caplog: pytest.LogCaptureFixture
+def test_demonstrate_warns_about_goals_without_skill(
+    suite: str, task: int, unsupported: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     from vla_rl_bench_libero.environment import make
     from vla_rl_bench_libero.experts.expert import missing_skill
 
     environment: Any = make(suite, LiberoOptions(rendering="fast", step_limit=200))
-    assert missing_skill(environment.simulator(task).instance) == lacking
-    shown = environment.demonstrate(Start(task, 31), seed=0)
+    assert missing_skill(environment.simulator(task).instance) == unsupported
+    demonstration = environment.demonstrate(Start(task, 31), seed=0)
     environment.close()
-    assert (shown is None) == bool(lacking)
-    assert ("no expert" in caplog.text and f"{suite} task {task}" in caplog.text) == bool(lacking)
+    assert (demonstration is None) == bool(unsupported)
+    assert ("no expert" in caplog.text and f"{suite} task {task}" in caplog.text) == bool(unsupported)
 
 
 @pytest.mark.slow
@@ -56,22 +56,22 @@ def test_a_goal_behind_a_hinge_has_no_expert_and_a_basket_has_one(
         pytest.param("libero_goal", 7, id="a knob"),
         pytest.param("libero_goal", 5, id="a plate pushed"),
         pytest.param("libero_spatial", 0, id="a bowl by its rim"),
-        pytest.param("libero_10", 6, id="two things, one after the other"),
+        pytest.param("libero_10", 6, id="two objects in sequence"),
     ],
 )
-def test_a_skill_on_a_held_out_start(suite: str, task: int) -> None:
+def test_skill_solves_held_out_start(suite: str, task: int) -> None:
     from vla_rl_bench_libero.environment import make
 
     environment: Any = make(suite, LiberoOptions(rendering="fast"))
-    shown = environment.demonstrate(Start(task, 31), seed=0)
+    demonstration = environment.demonstrate(Start(task, 31), seed=0)
     environment.close()
-    assert shown is not None
-    assert len(shown.actions) <= STEP_LIMITS[suite]
-    assert np.abs(shown.actions).max() <= 1
+    assert demonstration is not None
+    assert len(demonstration.actions) <= STEP_LIMITS[suite]
+    assert np.abs(demonstration.actions).max() <= 1
 
 
-def test_perturbed_suites_are_whole() -> None:
-    """Each lists tasks with their files and 50 init states; instructions differ where those are what is perturbed."""
+def test_perturbed_suites_have_tasks_and_init_states() -> None:
+    """Each has tasks with files and 50 init states; the ``_lan`` suites have their own instructions."""
     from vla_rl_bench_libero import libero_api
     from vla_rl_bench_libero.contract import contract
 
@@ -81,16 +81,16 @@ def test_perturbed_suites_are_whole() -> None:
         assert len(libero_api.init_states(suite, 0)) == 50
     plain, reworded = (contract(suite, LiberoOptions(), "egl") for suite in ("libero_object", "libero_object_lan"))
     assert reworded.tasks[0].instruction == "grab alphabet soup and put it into basket"
-    assert [one.step_limit for one in reworded.tasks] == [one.step_limit for one in plain.tasks]
+    assert [task.step_limit for task in reworded.tasks] == [task.step_limit for task in plain.tasks]
     assert plain.tasks[0].instruction == "pick up the alphabet soup and place it in the basket"
 
 
 @pytest.mark.slow
-def test_a_perturbed_task_plays_and_its_expert_solves_it() -> None:
+def test_expert_solves_a_perturbed_task() -> None:
     from vla_rl_bench_libero.environment import make
 
     environment: Any = make("libero_object_with_mug", LiberoOptions(rendering="fast"))
-    seen, _ = environment.reset(options={"start": Start(0, 30)})
-    assert seen.images["agentview"].std() > 10
+    observation, _ = environment.reset(options={"start": Start(0, 30)})
+    assert observation.images["agentview"].std() > 10
     assert environment.demonstrate(Start(0, 30), seed=0) is not None
     environment.close()

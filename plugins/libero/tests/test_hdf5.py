@@ -1,4 +1,4 @@
-"""People's own demonstrations: what is read, turned, dropped and moved; and every complaint."""
+"""Tests of reading HDF5 demonstrations: conversions, dropped rows and error messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def contract(size: int = SIZE, proprio: tuple[str, ...] = PROPRIO, suite: str = 
     return EnvironmentSpec(
         name="libero",
         suite=suite,
-        protocol="made up",
+        protocol="synthetic",
         tasks=tuple(TaskSpec(name, name.replace("_", " "), 100) for name in names),
         images=(ImageSpec("agentview", size, size, "rotated-180"),),
         proprio=proprio,
@@ -42,24 +42,24 @@ def contract(size: int = SIZE, proprio: tuple[str, ...] = PROPRIO, suite: str = 
 
 
 def episode(seed: int = 0, late: bool = False) -> dict[str, Any]:
-    """Rows of a made-up demonstration; `late`: observations after their action, as LIBERO's own files have them."""
-    generator = np.random.default_rng(seed)
-    joints = generator.normal(size=(STEPS + 1, JOINTS)).cumsum(0)
-    seen = joints[1:] if late else joints[:-1]
+    """Return rows of a synthetic demonstration; `late`: observed after the action, as in LIBERO's own files."""
+    rng = np.random.default_rng(seed)
+    joints = rng.normal(size=(STEPS + 1, JOINTS)).cumsum(0)
+    observed_joints = joints[1:] if late else joints[:-1]
     return {
-        "actions": generator.uniform(-1, 1, (STEPS, 7)),
-        "states": np.concatenate([np.zeros((STEPS, 1)), joints[:-1], generator.normal(size=(STEPS, 20))], 1),
+        "actions": rng.uniform(-1, 1, (STEPS, 7)),
+        "states": np.concatenate([np.zeros((STEPS, 1)), joints[:-1], rng.normal(size=(STEPS, 20))], 1),
         "rewards": np.eye(STEPS, dtype=np.uint8)[-1],
-        "obs/agentview_rgb": generator.integers(0, 256, (STEPS, SIZE, SIZE, 3), dtype=np.uint8),
-        "obs/joint_states": seen + 1e-4,  # observed a substep before
-        "obs/ee_pos": generator.normal(size=(STEPS, 3)),
-        "obs/ee_ori": generator.normal(size=(STEPS, 3)),
-        "obs/gripper_states": generator.uniform(-0.04, 0.04, (STEPS, 2)),
+        "obs/agentview_rgb": rng.integers(0, 256, (STEPS, SIZE, SIZE, 3), dtype=np.uint8),
+        "obs/joint_states": observed_joints + 1e-4,  # observed a substep before
+        "obs/ee_pos": rng.normal(size=(STEPS, 3)),
+        "obs/ee_ori": rng.normal(size=(STEPS, 3)),
+        "obs/gripper_states": rng.uniform(-0.04, 0.04, (STEPS, 2)),
     }
 
 
 def write(path: Path, *episodes: dict[str, Any]) -> Path:
-    """Numbers in the order of time, which is not the alphabet's."""
+    """Write episodes as demo_0, demo_1, ..., whose order is not alphabetical."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         for index, rows in enumerate(episodes):
@@ -77,31 +77,31 @@ def read(folder: Path, per_task: int = 1, tasks: tuple[int, ...] = (0,), **chang
     return hdf5.read(folder, contract(**changes), tasks, per_task, LiberoOptions(image_size=SIZE))
 
 
-def test_the_plugin_names_this_reader() -> None:
+def test_plugin_refers_to_reader() -> None:
     (entry,) = register_environments()
     assert entry.demonstrations is not None
     assert load(entry.demonstrations) is demonstration_files.read
 
 
-def test_images_are_turned_by_half_a_turn(tmp_path: Path) -> None:
+def test_images_are_rotated_by_180_degrees(tmp_path: Path) -> None:
     rows = episode()
-    (shown,) = read(soup(tmp_path, rows))
-    images = shown.observations.images["agentview"]
+    (demonstration,) = read(soup(tmp_path, rows))
+    images = demonstration.observations.images["agentview"]
     assert images.dtype == np.uint8
     for step in range(STEPS):
         assert np.array_equal(images[step], np.rot90(rows["obs/agentview_rgb"][step], 2))
 
 
-def test_actions_and_start(tmp_path: Path) -> None:
+def test_actions_are_clipped(tmp_path: Path) -> None:
     rows = episode()
     rows["actions"][2, 0] = 1.5
-    (shown,) = read(soup(tmp_path, rows))
-    assert shown.actions.dtype == np.float32
-    assert np.array_equal(shown.actions, np.clip(rows["actions"], -1, 1).astype(np.float32))
-    assert shown.start == Start(0, 0)
+    (demonstration,) = read(soup(tmp_path, rows))
+    assert demonstration.actions.dtype == np.float32
+    assert np.array_equal(demonstration.actions, np.clip(rows["actions"], -1, 1).astype(np.float32))
+    assert demonstration.start == Start(0, 0)
 
 
-def test_proprioception_is_in_the_contracts_order_and_units(tmp_path: Path) -> None:
+def test_proprioception_has_order_and_units_of_the_contract(tmp_path: Path) -> None:
     rows = episode()
     position = rows["obs/ee_pos"] - BASE
     rotation, gripper = rows["obs/ee_ori"] / np.pi, rows["obs/gripper_states"]
@@ -117,21 +117,21 @@ def test_proprioception_is_in_the_contracts_order_and_units(tmp_path: Path) -> N
         -1,
     )
     folder = soup(tmp_path, rows)
-    (shown,) = read(folder)
-    assert shown.observations.proprio.dtype == np.float32
-    assert np.allclose(shown.observations.proprio, expected, atol=1e-6)
-    (turned,) = read(folder, proprio=PROPRIO[::-1])
-    assert np.array_equal(turned.observations.proprio, shown.observations.proprio[:, ::-1])
+    (demonstration,) = read(folder)
+    assert demonstration.observations.proprio.dtype == np.float32
+    assert np.allclose(demonstration.observations.proprio, expected, atol=1e-6)
+    (reversed_order,) = read(folder, proprio=PROPRIO[::-1])
+    assert np.array_equal(reversed_order.observations.proprio, demonstration.observations.proprio[:, ::-1])
     (fewer,) = read(folder, proprio=PROPRIO[6:7])
-    assert np.array_equal(fewer.observations.proprio, shown.observations.proprio[:, 6:7])
-    both = {**rows, "obs/ee_states": np.hstack([rows.pop("obs/ee_pos"), rows.pop("obs/ee_ori")])}
-    del both["obs/ee_pos"], both["obs/ee_ori"]
-    (joined,) = read(soup(tmp_path / "joined", both))
-    assert np.array_equal(joined.observations.proprio, shown.observations.proprio)
+    assert np.array_equal(fewer.observations.proprio, demonstration.observations.proprio[:, 6:7])
+    ee_states = {**rows, "obs/ee_states": np.hstack([rows.pop("obs/ee_pos"), rows.pop("obs/ee_ori")])}
+    del ee_states["obs/ee_pos"], ee_states["obs/ee_ori"]
+    (joined,) = read(soup(tmp_path / "joined", ee_states))
+    assert np.array_equal(joined.observations.proprio, demonstration.observations.proprio)
 
 
-def test_noops_are_openvlas() -> None:
-    """No motion, and the gripper as in the last action kept; a first action needs to have no motion only."""
+def test_noops_follow_openvlas_rule() -> None:
+    """A no-op has no motion and the gripper of the last action kept; a first action only needs no motion."""
     rest, move, grip = [0.0] * 6, [0.1] + [0.0] * 5, 1.0
     actions = np.array(
         [[*rest, -1], [*rest, 1], [*move, -1], [*rest, -1], [*rest, grip], [*rest, grip], [*rest, -1], [*move, -1]]
@@ -143,54 +143,60 @@ def test_noops_are_openvlas() -> None:
     assert not noops(actions)[3]
 
 
-def test_noops_are_dropped_with_what_was_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_noops_are_dropped_with_their_observations(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = episode()
     rows["actions"][3, :6], rows["actions"][3, 6] = 0, rows["actions"][2, 6]
     with caplog.at_level(logging.INFO):
-        (shown,) = read(soup(tmp_path, rows))
+        (demonstration,) = read(soup(tmp_path, rows))
     kept = [0, 1, 2, 4, 5]
-    assert np.array_equal(shown.actions, rows["actions"][kept].astype(np.float32))
-    assert np.array_equal(shown.observations.images["agentview"], rows["obs/agentview_rgb"][kept][:, ::-1, ::-1])
-    assert len(shown.observations.proprio) == 5
+    assert np.array_equal(demonstration.actions, rows["actions"][kept].astype(np.float32))
+    assert np.array_equal(
+        demonstration.observations.images["agentview"], rows["obs/agentview_rgb"][kept][:, ::-1, ::-1]
+    )
+    assert len(demonstration.observations.proprio) == 5
     assert "dropped 1 no-ops and 0 failures" in caplog.text
 
 
-def test_late_observations_go_to_the_next_action(tmp_path: Path) -> None:
-    """LIBERO's own files record after the step; an action must stand beside what was seen before it."""
+def test_late_observations_move_to_the_next_action(tmp_path: Path) -> None:
+    """LIBERO's own files record after the step; an action needs the observation before it."""
     rows = episode(late=True)
     rows["actions"][3, :6], rows["actions"][3, 6] = 0, rows["actions"][2, 6]
-    (shown,) = read(soup(tmp_path, rows))
-    assert np.array_equal(shown.actions, rows["actions"][[1, 2, 4, 5]].astype(np.float32))
+    (demonstration,) = read(soup(tmp_path, rows))
+    assert np.array_equal(demonstration.actions, rows["actions"][[1, 2, 4, 5]].astype(np.float32))
     before = rows["obs/agentview_rgb"][[0, 1, 3, 4]]
-    assert np.array_equal(shown.observations.images["agentview"], before[:, ::-1, ::-1])
+    assert np.array_equal(demonstration.observations.images["agentview"], before[:, ::-1, ::-1])
 
 
-def test_demonstrations_come_by_number_and_without_failures(tmp_path: Path) -> None:
+def test_demonstrations_are_sorted_by_number_without_failures(tmp_path: Path) -> None:
     episodes = [episode(seed) for seed in range(11)]
     episodes[1]["rewards"][:] = 0
-    shown = read(soup(tmp_path, *episodes), per_task=10)
+    demonstrations = read(soup(tmp_path, *episodes), per_task=10)
     expected = [episodes[index]["actions"].astype(np.float32) for index in (0, *range(2, 11))]
-    assert all(np.array_equal(one.actions, actions) for one, actions in zip(shown, expected, strict=True))
+    assert all(
+        np.array_equal(demonstration.actions, actions)
+        for demonstration, actions in zip(demonstrations, expected, strict=True)
+    )
     assert len(read(tmp_path, per_task=3)) == 3
 
 
-def test_each_task_has_its_file(tmp_path: Path) -> None:
+def test_find_file_selects_the_tasks_file(tmp_path: Path) -> None:
     soup(tmp_path, episode(0))
     milk = write(tmp_path / "elsewhere" / "deep" / "pick_up_the_milk_demo.hdf5", episode(1))
-    shown = read(tmp_path, tasks=(1, 0))
-    assert [one.start.task for one in shown] == [1, 0]
+    demonstrations = read(tmp_path, tasks=(1, 0))
+    assert [demonstration.start.task for demonstration in demonstrations] == [1, 0]
     assert read(milk, tasks=(1,))[0].start.task == 1
     write(tmp_path / "libero_goal" / "pick_up_the_soup_demo.hdf5", episode(2))
-    assert np.array_equal(read(tmp_path)[0].actions, shown[1].actions)  # the folder named as the suite is preferred
+    (preferred,) = read(tmp_path)  # from the folder with the suite's name
+    assert np.array_equal(preferred.actions, demonstrations[1].actions)
 
 
-def test_bases_of_the_scenes() -> None:
+def test_robot_base_depends_on_scene() -> None:
     names = ("KITCHEN_SCENE3_turn_on_the_stove", "LIVING_ROOM_SCENE2_put_both", "STUDY_SCENE1_pick_up_the_book")
     bases = [robot_base(contract(suite="libero_10"), TaskSpec(name, "", 1)).tolist() for name in names]
     assert bases == [[-0.66, 0.0, 0.912], [-0.51, 0.0, 0.42], [-0.75, 0.0, 0.912]]
 
 
-def complaint(folder: Path, **arguments: Any) -> str:
+def error_of(folder: Path, **arguments: Any) -> str:
     with pytest.raises(UserError) as caught:
         read(folder, **arguments)
     message = str(caught.value)
@@ -198,56 +204,56 @@ def complaint(folder: Path, **arguments: Any) -> str:
     return message
 
 
-def test_complaints_about_files(tmp_path: Path) -> None:
-    assert "looked for pick_up_the_soup_demo.hdf5, also in folders below" in complaint(tmp_path)
+def test_read_reports_missing_ambiguous_and_unreadable_files(tmp_path: Path) -> None:
+    assert "looked for pick_up_the_soup_demo.hdf5, also in folders below" in error_of(tmp_path)
     soup(tmp_path, episode())
-    assert "pick_up_the_milk_demo.hdf5" in complaint(tmp_path, tasks=(0, 1))
+    assert "pick_up_the_milk_demo.hdf5" in error_of(tmp_path, tasks=(0, 1))
     for folder in ("a", "b"):
         write(tmp_path / folder / "pick_up_the_milk_demo.hdf5", episode())
-    assert "are both of task 1; name the folder of one of them" in complaint(tmp_path, tasks=(1,))
+    assert "are both of task 1; set demonstrations.source to one of them" in error_of(tmp_path, tasks=(1,))
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "pick_up_the_soup_demo.hdf5").write_bytes(b"no")
-    assert "cannot be read as HDF5" in complaint(tmp_path / "bad")
+    assert "cannot be read as HDF5" in error_of(tmp_path / "bad")
 
 
-def test_complaints_about_what_is_inside(tmp_path: Path) -> None:
+def test_read_reports_invalid_contents(tmp_path: Path) -> None:
     def of(name: str, **changes: Any) -> str:
         rows = {**episode(), **{key.replace("__", "/"): value for key, value in changes.items()}}
         rows = {key: value for key, value in rows.items() if value is not None}
-        return complaint(soup(tmp_path / name, rows))
+        return error_of(soup(tmp_path / name, rows))
 
-    assert "holds no data/demo_0; it has: nothing" in complaint(soup(tmp_path / "empty"))
-    message = complaint(soup(tmp_path / "few", episode()), per_task=2)
-    assert "1 demonstrations, where demonstrations.per_task asks for 2" in message
+    assert "holds no data/demo_0; it has: nothing" in error_of(soup(tmp_path / "empty"))
+    message = error_of(soup(tmp_path / "few", episode()), per_task=2)
+    assert "1 demonstrations, but demonstrations.per_task is 2" in message
     assert "data/demo_0: lacks `actions`; it has: obs, rewards, states" in of("1", actions=None)
     assert "data/demo_0/obs: lacks `gripper_states`; it has: agentview_rgb" in of("2", obs__gripper_states=None)
     assert "data/demo_0/obs: lacks `ee_states`" in of("3", obs__ee_ori=None)
     assert "`actions` has shape [6, 14], not [steps, 7]" in of("4", actions=np.zeros((STEPS, 14)))
-    assert "its arrays have [5, 6] rows" in of("5", actions=np.ones((STEPS - 1, 7)))
-    assert "every action does nothing" in of("6", actions=np.zeros((STEPS, 7)))
-    failed = complaint(soup(tmp_path / "failed", {**episode(), "rewards": np.zeros(STEPS)}))
+    assert "its arrays have [5, 6] rows; all must have the same number" in of("5", actions=np.ones((STEPS - 1, 7)))
+    assert "all actions are no-ops" in of("6", actions=np.zeros((STEPS, 7)))
+    failed = error_of(soup(tmp_path / "failed", {**episode(), "rewards": np.zeros(STEPS)}))
     assert "0 demonstrations, and 1 without a reward" in failed
-    assert "hold no proprioception `heat`" in complaint(soup(tmp_path / "7", episode()), proprio=("heat",))
+    assert "hold no proprioception `heat`" in error_of(soup(tmp_path / "7", episode()), proprio=("heat",))
 
 
 @pytest.mark.parametrize("name", ["actions", "states", "obs/ee_pos", "obs/ee_ori", "obs/gripper_states"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_number_that_is_not_finite_is_named(tmp_path: Path, name: str, value: float) -> None:
+def test_read_reports_non_finite_numbers(tmp_path: Path, name: str, value: float) -> None:
     rows = episode(1)
     rows[name][2, 1] = value
-    message = complaint(soup(tmp_path, episode(), rows), per_task=2)
+    message = error_of(soup(tmp_path, episode(), rows), per_task=2)
     where = "data/demo_1/obs" if name.startswith("obs/") else "data/demo_1"
     assert f"{where}: `{name.removeprefix('obs/')}` is {value} in row 2, column 1, and must be finite" in message
 
 
-def test_another_size_needs_the_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_image_size_needs_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerender, "_PACKAGES", ("no_such_simulator",))
-    message = complaint(soup(tmp_path, episode()), size=64)
+    message = error_of(soup(tmp_path, episode()), size=64)
     assert "no 64x64 images of `agentview`: set environment.image_size to the stored size" in message
     assert 'no_such_simulator. Run: pip install -e "plugins/libero[sim]"' in message
 
 
-def test_h5py_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_reports_missing_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = soup(tmp_path, episode())
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingRequirement, match=r'needs `h5py`.* Run: pip install -e "plugins/libero\[data\]"'):

@@ -1,4 +1,4 @@
-"""A process keeps so many tasks' simulators and no more."""
+"""Tests of the limit on the simulators that a process keeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.sim
 
 
 class Built:
-    """What stands for a simulator, 1 GB of it, where only the keeping is tried."""
+    """A stand-in for a simulator of 1 GB; only opening and closing are tested."""
 
     def __init__(self, task: int, closed: list[int]) -> None:
         self.task, self._closed = task, closed
@@ -23,26 +23,26 @@ class Built:
         self._closed.append(self.task)
 
 
-def test_the_one_used_longest_ago_is_closed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simulator_least_recently_used_is_closed_first(monkeypatch: pytest.MonkeyPatch) -> None:
     from vla_rl_bench_libero import environment
 
     closed: list[int] = []
     monkeypatch.setattr(environment, "_build", lambda suite, task, options, stopwatch: Built(task, closed))
-    kept: Any = environment.make("libero_90", LiberoOptions(rendering="fast", simulators=3))
-    first = kept.simulator(0)
-    kept.simulator(1), kept.simulator(2)
-    assert kept.simulator(0) is first and not closed
-    kept.simulator(3)
+    libero: Any = environment.make("libero_90", LiberoOptions(rendering="fast", simulators=3))
+    first = libero.simulator(0)
+    libero.simulator(1), libero.simulator(2)
+    assert libero.simulator(0) is first and not closed
+    libero.simulator(3)
     assert closed == [1]
-    kept.simulator(89)
+    libero.simulator(89)
     assert closed == [1, 2]
-    assert kept.simulator(0) is first
-    kept.close()
+    assert libero.simulator(0) is first
+    libero.close()
     assert sorted(closed) == [0, 1, 2, 3, 89]
 
 
 @pytest.mark.slow
-def test_a_simulator_built_again_shows_and_plays_the_same() -> None:
+def test_simulator_built_again_gives_the_same_episode() -> None:
     from vla_rl_bench_libero.environment import make
 
     environment: Any = make("libero_object", LiberoOptions(rendering="fast", simulators=1))
@@ -53,7 +53,7 @@ def test_a_simulator_built_again_shows_and_plays_the_same() -> None:
         after = environment.step_chunk(moves).observation
         return before.images["agentview"], after.images["agentview"], after.proprio
 
-    first, other, again = play(3), play(6), play(3)
+    first, task_6, again = play(3), play(6), play(3)
     environment.close()
-    assert all(np.array_equal(one, same) for one, same in zip(first, again, strict=True))
-    assert not np.array_equal(first[0], other[0])
+    assert all(np.array_equal(array, repeated) for array, repeated in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], task_6[0])

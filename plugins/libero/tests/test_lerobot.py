@@ -1,4 +1,4 @@
-"""Demonstrations in LeRobot's format: tiny data sets of both versions, written here as converters write them."""
+"""Tests of reading LeRobot data sets: small ones of both versions, in the form that converters write."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 SIZE, FPS, LENGTHS = 32, 10, (6, 4, 5)
 TASKS = ("pick up the soup", "pick up the milk")
-OF_TASK = (0, 1, 0)  # each episode's
+EPISODE_TASKS = (0, 1, 0)
 BASE = np.array([-0.6, 0.0, 0.0])  # of libero_object's robot
 CONTRACT = EnvironmentSpec(
     name="libero",
     suite="libero_object",
-    protocol="made up",
+    protocol="synthetic",
     tasks=tuple(TaskSpec(name.replace(" ", "_"), name, 100) for name in TASKS),
     images=(ImageSpec("agentview", SIZE, SIZE, "rotated-180"),),
     proprio=PROPRIO,
@@ -39,19 +39,19 @@ CONTRACT = EnvironmentSpec(
 
 
 def episodes() -> list[dict[str, Any]]:
-    generator = np.random.default_rng(0)
-    shown = []
+    rng = np.random.default_rng(0)
+    recordings = []
     for length in LENGTHS:
-        actions = generator.uniform(-1, 1, (length, 7)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (length, 7)).astype(np.float32)
         actions[:, 6] = -1
-        actions[2, :6] = 0  # does nothing
-        blocks = generator.integers(0, 256, (length, 4, 4, 3), dtype=np.uint8)
-        shown.append({
+        actions[2, :6] = 0  # a no-op
+        blocks = rng.integers(0, 256, (length, 4, 4, 3), dtype=np.uint8)
+        recordings.append({
             "actions": actions,
-            "state": generator.normal(size=(length, 8)).astype(np.float32),
+            "state": rng.normal(size=(length, 8)).astype(np.float32),
             "images": blocks.repeat(8, 1).repeat(8, 2),  # large patches: a video keeps them
         })  # fmt: skip
-    return shown
+    return recordings
 
 
 def png(image: np.ndarray) -> dict[str, Any]:
@@ -91,39 +91,39 @@ def film(path: Path, images: np.ndarray) -> None:
 
 
 def version_2(folder: Path, recorded: list[dict[str, Any]] | None = None) -> Path:
-    """Images in the rows, an episode a file."""
+    """Write version 2.1: images in the rows, one file per episode."""
     names = ("actions", "state", "image")
     (folder / "meta").mkdir(parents=True)
     data = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
     (folder / "meta/info.json").write_text(json.dumps(info("v2.1", "image", names, data, None)))
     lines = [
-        {"episode_index": n, "tasks": [TASKS[OF_TASK[n]].capitalize()], "length": length}
+        {"episode_index": n, "tasks": [TASKS[EPISODE_TASKS[n]].capitalize()], "length": length}
         for n, length in enumerate(LENGTHS)
     ]
     (folder / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    for n, shown in enumerate(recorded or episodes()):
+    for n, recording in enumerate(recorded or episodes()):
         rows = {
-            "actions": list(shown["actions"]),
-            "state": list(shown["state"]),
-            "image": [png(image) for image in shown["images"]],
+            "actions": list(recording["actions"]),
+            "state": list(recording["state"]),
+            "image": [png(image) for image in recording["images"]],
         }
         put(folder / f"data/chunk-000/episode_{n:06d}.parquet", rows)
     return folder
 
 
 def version_3(folder: Path) -> Path:
-    """Images in a video, all episodes in one file."""
+    """Write version 3.0: images in a video, all episodes in one file."""
     names = ("action", "observation.state", "observation.images.image")
     (folder / "meta").mkdir(parents=True)
     data = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
     video = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
     (folder / "meta/info.json").write_text(json.dumps(info("v3.0", "video", names, data, video)))
-    shown = episodes()
+    recordings = episodes()
     put(
         folder / "data/chunk-000/file-000.parquet",
         {
-            "action": [row for one in shown for row in one["actions"]],
-            "observation.state": [row for one in shown for row in one["state"]],
+            "action": [row for recording in recordings for row in recording["actions"]],
+            "observation.state": [row for recording in recordings for row in recording["state"]],
         },
     )
     ends = np.cumsum(LENGTHS)
@@ -132,7 +132,7 @@ def version_3(folder: Path) -> Path:
         folder / "meta/episodes/chunk-000/file-000.parquet",
         {
             "episode_index": [2, 0, 1],  # in any order
-            "tasks": [[TASKS[OF_TASK[n]]] for n in (2, 0, 1)],
+            "tasks": [[TASKS[EPISODE_TASKS[n]]] for n in (2, 0, 1)],
             "length": [LENGTHS[n] for n in (2, 0, 1)],
             "data/chunk_index": [0] * 3,
             "data/file_index": [0] * 3,
@@ -144,31 +144,36 @@ def version_3(folder: Path) -> Path:
             f"videos/{names[2]}/to_timestamp": [ends[n] / FPS for n in (2, 0, 1)],
         },
     )
-    film(folder / f"videos/{names[2]}/chunk-000/file-000.mp4", np.concatenate([one["images"] for one in shown]))
+    film(
+        folder / f"videos/{names[2]}/chunk-000/file-000.mp4",
+        np.concatenate([recording["images"] for recording in recordings]),
+    )
     return folder
 
 
 @pytest.mark.parametrize(("write", "loss"), [(version_2, 0.0), (version_3, 12.0)])
-def test_what_was_written_comes_back(tmp_path: Path, write: Any, loss: float) -> None:
-    """By task and in the order of episodes, without no-ops, proprioception from the robot's base."""
-    found = demonstration_files.read(write(tmp_path / "set"), CONTRACT, (0, 1), 1, LiberoOptions())
-    assert [one.start for one in found] == [Start(0, 0), Start(1, 0)]
-    found += demonstration_files.read(tmp_path / "set", CONTRACT, (0,), 2, LiberoOptions())[1:]
-    for one, shown in zip(found, episodes(), strict=True):
-        kept = ~noops(shown["actions"].astype(np.float64))
+def test_read_returns_the_written_episodes(tmp_path: Path, write: Any, loss: float) -> None:
+    """Episodes are ordered by task and index, without no-ops; proprioception is relative to the robot's base."""
+    demonstrations = demonstration_files.read(write(tmp_path / "set"), CONTRACT, (0, 1), 1, LiberoOptions())
+    assert [demonstration.start for demonstration in demonstrations] == [Start(0, 0), Start(1, 0)]
+    demonstrations += demonstration_files.read(tmp_path / "set", CONTRACT, (0,), 2, LiberoOptions())[1:]
+    for demonstration, recording in zip(demonstrations, episodes(), strict=True):
+        kept = ~noops(recording["actions"].astype(np.float64))
         assert kept.sum() == len(kept) - 1
-        assert np.array_equal(one.actions, shown["actions"][kept])
-        metres = one.observations.proprio[:, :3] * [0.25, 0.25, 0.2] + [0.55, 0, 0.2] + BASE
-        assert metres == pytest.approx(shown["state"][kept, :3], abs=1e-6)
-        assert one.observations.proprio[:, 3:6] * np.pi == pytest.approx(shown["state"][kept, 3:6], abs=1e-6)
-        apart = np.abs(one.observations.images["agentview"].astype(int) - shown["images"][kept])
-        assert apart.mean() <= loss
+        assert np.array_equal(demonstration.actions, recording["actions"][kept])
+        position = demonstration.observations.proprio[:, :3] * [0.25, 0.25, 0.2] + [0.55, 0, 0.2] + BASE
+        assert position == pytest.approx(recording["state"][kept, :3], abs=1e-6)
+        assert demonstration.observations.proprio[:, 3:6] * np.pi == pytest.approx(
+            recording["state"][kept, 3:6], abs=1e-6
+        )
+        differences = np.abs(demonstration.observations.images["agentview"].astype(int) - recording["images"][kept])
+        assert differences.mean() <= loss
 
 
-def test_the_next_episodes_frames_are_others(tmp_path: Path) -> None:
-    """In one video the second episode begins where the first one ends."""
+def test_episodes_of_one_video_have_frame_offsets(tmp_path: Path) -> None:
     dataset = lerobot.Dataset(version_3(tmp_path / "set"))
-    assert [(one.index, one.first, one.frame) for one in dataset.episodes] == [(0, 0, 0), (1, 6, 6), (2, 10, 10)]
+    offsets = [(recording.index, recording.first, recording.frame) for recording in dataset.episodes]
+    assert offsets == [(0, 0, 0), (1, 6, 6), (2, 10, 10)]
 
 
 @pytest.mark.parametrize(
@@ -176,10 +181,10 @@ def test_the_next_episodes_frames_are_others(tmp_path: Path) -> None:
     [
         ({"codebase_version": "v1.6"}, "codebase_version `v1.6`; v2.1 and v3.0 are read"),
         ({"features": {"state": {}, "image": {}}}, "no action: looked for action, actions among image, state"),
-        ({"data_path": "rows/{episode_index}.parquet"}, "there is no such file, though meta/info.json says so"),
+        ({"data_path": "rows/{episode_index}.parquet"}, "no such file, but meta/info.json refers to it"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_read_reports_unsupported_data_sets(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = version_2(tmp_path / "set") / "meta/info.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=message):
@@ -187,25 +192,23 @@ def test_what_does_not_fit_is_said(tmp_path: Path, change: dict[str, Any], messa
 
 
 @pytest.mark.parametrize("name", ["actions", "state"])
-def test_a_number_that_is_not_finite_is_named(tmp_path: Path, name: str) -> None:
-    shown = episodes()
-    shown[0][name][1, 2] = np.nan
-    folder = version_2(tmp_path / "set", shown)
+def test_read_reports_non_finite_numbers(tmp_path: Path, name: str) -> None:
+    recordings = episodes()
+    recordings[0][name][1, 2] = np.nan
+    folder = version_2(tmp_path / "set", recordings)
     with pytest.raises(UserError, match=rf"episode 0: `{name}` is nan in row 1, column 2, and must be finite"):
         demonstration_files.read(folder, CONTRACT, (0,), 1, LiberoOptions())
 
 
-def test_too_few_and_another_size_are_said(tmp_path: Path) -> None:
+def test_read_reports_missing_episodes_and_other_image_size(tmp_path: Path) -> None:
     folder = version_2(tmp_path / "set")
-    with pytest.raises(
-        UserError, match=r"1 demonstrations of `pick up the milk`, where demonstrations.per_task asks for 2"
-    ):
+    with pytest.raises(UserError, match=r"1 demonstrations of `pick up the milk`, but demonstrations.per_task is 2"):
         demonstration_files.read(folder, CONTRACT, (1,), 2, LiberoOptions())
     small = EnvironmentSpec(**{**vars(CONTRACT), "images": (ImageSpec("agentview", 16, 16, "rotated-180"),)})
     with pytest.raises(UserError, match=r"images of 32x32, not 16x16; set environment.image_size"):
         demonstration_files.read(folder, small, (0,), 1, LiberoOptions())
 
 
-def test_a_folder_of_hdf5_files_is_still_read_as_such(tmp_path: Path) -> None:
+def test_read_uses_hdf5_without_lerobot_metadata(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"looked for pick_up_the_soup_demo\.hdf5"):
         demonstration_files.read(tmp_path, CONTRACT, (0,), 1, LiberoOptions())

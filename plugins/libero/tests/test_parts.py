@@ -1,4 +1,4 @@
-"""Closed forms of the small parts."""
+"""Tests of small functions against closed forms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vla_rl_bench_libero.simulator import axis_angle, rotate
 from vla_rl_bench_libero.stopwatch import Stopwatch
 
 
-def test_a_nested_measurement_is_taken_out_of_the_outer_one() -> None:
+def test_stopwatch_subtracts_nested_measurements() -> None:
     watch = Stopwatch("outer", "inner")
     started = time.perf_counter()
     with watch.measure("outer"):
@@ -24,14 +24,14 @@ def test_a_nested_measurement_is_taken_out_of_the_outer_one() -> None:
     assert sum(watch.seconds.values()) == pytest.approx(elapsed, abs=1e-3)
 
 
-def test_rotation_by_180_degrees_turns_rows_and_columns() -> None:
+def test_rotate_reverses_rows_and_columns() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert np.array_equal(rotate(image)[0, 0], image[1, 1])
     assert np.array_equal(rotate(rotate(image)), image)
 
 
-def test_axis_angle_is_continuous_through_a_half_turn() -> None:
-    """A hand that points down sits there: no jump from pi to -pi."""
+def test_axis_angle_is_continuous_at_half_turn() -> None:
+    """A hand that points down is near pi: there must be no jump to -pi."""
     for angle in (0.3, np.pi - 0.01, np.pi, np.pi + 0.01):
         quaternion = np.array([np.sin(angle / 2), 0.0, 0.0, np.cos(angle / 2)])
         assert axis_angle(quaternion) == pytest.approx([angle, 0, 0])
@@ -39,7 +39,7 @@ def test_axis_angle_is_continuous_through_a_half_turn() -> None:
 
 
 @pytest.mark.sim
-def test_noise_has_the_deviation_of_its_process() -> None:
+def test_noise_has_stationary_deviation() -> None:
     """AR(1) with coefficient 0.7: the stationary deviation is sigma / sqrt(1 - 0.49)."""
     from vla_rl_bench_libero.demonstrate import Noise
 
@@ -53,21 +53,21 @@ def test_noise_has_the_deviation_of_its_process() -> None:
 @pytest.mark.sim
 @pytest.mark.parametrize("finger_axis", [0, 1])
 @pytest.mark.parametrize("angle", [-2.0, 0.1, 1.5])
-def test_the_planned_hand_points_down_and_closes_as_asked(finger_axis: int, angle: float) -> None:
+def test_hand_rotation_points_down_and_closes_along_angle(finger_axis: int, angle: float) -> None:
     from vla_rl_bench_libero.experts.pinch_grasp import Hand, hand_rotation
 
-    now = np.diag([1.0, -1.0, -1.0])
-    rotation = hand_rotation(Hand(now, finger_axis), angle)
+    current = np.diag([1.0, -1.0, -1.0])
+    rotation = hand_rotation(Hand(current, finger_axis), angle)
     assert rotation @ rotation.T == pytest.approx(np.eye(3))
     assert np.linalg.det(rotation) == pytest.approx(1)
     assert rotation[:, 2] == pytest.approx([0, 0, -1])
     closing = rotation[:, finger_axis]
     assert abs(closing @ [np.cos(angle), np.sin(angle), 0]) == pytest.approx(1)
-    assert closing @ now[:, finger_axis] >= 0
+    assert closing @ current[:, finger_axis] >= 0
 
 
 @pytest.mark.sim
-def test_decimation_keeps_one_of_each_face_that_has_an_area() -> None:
+def test_decimation_keeps_distinct_faces_with_area() -> None:
     from vla_rl_bench_libero.fast_render import _cluster, _distinct_faces
 
     vertices = np.array([[0, 0, 0], [0.01, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)

@@ -1,4 +1,4 @@
-"""The plugin's light half: what the catalog and the doctor see."""
+"""Tests of registration and of the doctor's checks."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from vla_rl_bench_libero import checks, opengl, plugin
 from vla_rl_bench_libero.options import SUITES, LiberoOptions
 
 
-def test_importing_the_plugin_is_light() -> None:
+def test_plugin_imports_nothing_heavy() -> None:
     heavy = ["torch", "mujoco", "libero", "robosuite", "cv2"]
     code = (
         "import sys, vla_rl_bench_libero.plugin as plugin\n"
         "list(plugin.register_environments()); list(plugin.register_checks())\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert process.stdout.strip() == "[]"
 
 
-def test_it_registers_libero() -> None:
+def test_plugin_registers_libero() -> None:
     (entry,) = plugin.register_environments()
     assert (entry.name, entry.suites, entry.options, entry.batched) == ("libero", SUITES, LiberoOptions, False)
     assert entry.install == 'pip install -e "plugins/libero[sim]"'
 
 
-def test_a_missing_gl_library_is_answered_with_the_apt_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_opengl_names_the_apt_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
     with pytest.raises(MissingRequirement, match="apt-get install libegl1 libgl1-mesa-dri"):
@@ -38,15 +38,15 @@ def test_a_missing_gl_library_is_answered_with_the_apt_line(monkeypatch: pytest.
 
 
 @pytest.mark.sim
-def test_the_doctor_renders_for_real() -> None:
+def test_check_renders() -> None:
     results = checks.check()
     assert all(result.ok for result in results), results
     assert any("renders with" in result.what for result in results)
 
 
 @pytest.mark.sim
-def test_a_backend_that_does_not_work_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An EGL device that does not exist; then no backend at all."""
+def test_check_reports_failing_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First an EGL device that does not exist, then no working backend."""
     monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", "99")
     assert opengl.probe("egl") != ""
     monkeypatch.setattr(opengl, "_PROBE", "raise SystemExit('no library')")

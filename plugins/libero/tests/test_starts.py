@@ -1,4 +1,4 @@
-"""Sampled starts: follow from suite, task and index alone, and begin with things at rest and the goal unmet."""
+"""Tests of sampled starts: determined by suite, task and index; objects at rest and the goal not met."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from vla_rl_bench_libero.options import OFFICIAL_STARTS, SPLITS, LiberoOptions
 TASK, FIRST = 3, OFFICIAL_STARTS
 
 
-def test_the_option_moves_the_splits_and_leaves_them_apart() -> None:
+def test_sampled_starts_have_disjoint_splits() -> None:
     assert LiberoOptions().splits == SPLITS
     ranges = sorted(LiberoOptions(sampled_starts=True).splits.values())
     assert ranges[0][0] == OFFICIAL_STARTS
     assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(ranges))
 
 
-def test_the_reference_driver_has_none() -> None:
-    with pytest.raises(ValueError, match="plays official starts only"):
+def test_reference_driver_rejects_sampled_starts() -> None:
+    with pytest.raises(ValueError, match="supports official starts only"):
         LiberoOptions(driver="reference", sampled_starts=True)
 
 
@@ -34,9 +34,9 @@ def test_the_reference_driver_has_none() -> None:
 def environment() -> Iterator[Any]:
     from vla_rl_bench_libero.environment import make
 
-    found = make("libero_object", LiberoOptions(rendering="fast", sampled_starts=True))
-    yield found
-    found.close()
+    libero = make("libero_object", LiberoOptions(rendering="fast", sampled_starts=True))
+    yield libero
+    libero.close()
 
 
 def state(environment: Any, index: int) -> np.ndarray:
@@ -47,61 +47,61 @@ def state(environment: Any, index: int) -> np.ndarray:
 
 @pytest.mark.sim
 @pytest.mark.slow
-def test_a_start_is_the_same_whatever_came_before_and_in_another_process(environment: Any) -> None:
+def test_start_is_independent_of_history_and_process(environment: Any) -> None:
     first = state(environment, FIRST + 1)
-    other = state(environment, FIRST)
+    different_start = state(environment, FIRST)
     assert np.array_equal(state(environment, FIRST + 1), first)
-    assert np.abs(other - first).max() > 0.005
+    assert np.abs(different_start - first).max() > 0.005
     code = (
         "from plugins.libero.tests.test_starts import *\n"
         "from vla_rl_bench_libero.environment import make\n"
-        "found = make('libero_object', LiberoOptions(rendering='fast', sampled_starts=True))\n"
-        "print(state(found, FIRST + 1).tobytes().hex()[-4000:], flush=True)\n"
+        "environment = make('libero_object', LiberoOptions(rendering='fast', sampled_starts=True))\n"
+        "print(state(environment, FIRST + 1).tobytes().hex()[-4000:], flush=True)\n"
         "import os; os._exit(0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
-    assert done.stdout.strip() == first.tobytes().hex()[-4000:]
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert process.stdout.strip() == first.tobytes().hex()[-4000:]
 
 
 @pytest.mark.sim
 @pytest.mark.slow
-def test_things_lie_still_apart_and_elsewhere_and_the_goal_does_not_hold(environment: Any) -> None:
-    from vla_rl_bench_libero.starts import fault
+def test_sampled_starts_are_valid_and_differ_from_official_ones(environment: Any) -> None:
+    from vla_rl_bench_libero.starts import find_fault
 
     simulator = environment.simulator(TASK)
     starts = [simulator.starts[index] for index in range(FIRST, FIRST + 4)]
-    assert [fault(simulator, one) for one in starts] == [""] * 4
+    assert [find_fault(simulator, start) for start in starts] == [""] * 4
     official = np.array([simulator.starts[index] for index in range(OFFICIAL_STARTS)])
-    for one in starts:  # no official start again; the arm and the objects have moved by millimetres at least
-        assert np.abs(official[:, 1:] - one[1:]).max(1).min() > 0.002
+    for start in starts:  # the arm and the objects moved by at least two millimeters
+        assert np.abs(official[:, 1:] - start[1:]).max(1).min() > 0.002
 
 
 @pytest.mark.sim
 @pytest.mark.slow
-def test_where_official_starts_hold_things_in_the_air_sampled_ones_may_too() -> None:
+def test_find_fault_allows_drops_of_official_starts() -> None:
     """libero_spatial: everything drops by 7 cm while it settles."""
     from vla_rl_bench_libero.environment import make
-    from vla_rl_bench_libero.starts import fault, sinks
+    from vla_rl_bench_libero.starts import find_fault, settling_drops
 
     environment = make("libero_spatial", LiberoOptions(rendering="fast", sampled_starts=True))
     try:
         simulator = environment.simulator(0)
         official = simulator.starts[0]
-        expected = sinks(simulator, official)
+        expected = settling_drops(simulator, official)
         assert min(expected.values()) > 0.05
-        assert fault(simulator, official).endswith("falls")
-        assert fault(simulator, official, expected) == ""
-        assert fault(simulator, simulator.starts[FIRST], expected) == ""
+        assert find_fault(simulator, official).endswith("falls")
+        assert find_fault(simulator, official, expected) == ""
+        assert find_fault(simulator, simulator.starts[FIRST], expected) == ""
     finally:
         environment.close()
 
 
 @pytest.mark.sim
 @pytest.mark.slow
-def test_what_belongs_on_furniture_is_put_there() -> None:
+def test_sample_state_puts_objects_on_fixtures() -> None:
     """libero_spatial 3: the second bowl stands on the cabinet, 23 cm above the table."""
     from vla_rl_bench_libero.environment import make
-    from vla_rl_bench_libero.starts import draw
+    from vla_rl_bench_libero.starts import sample_state
 
     environment = make("libero_spatial", LiberoOptions(rendering="fast", sampled_starts=True))
     try:
@@ -109,52 +109,52 @@ def test_what_belongs_on_furniture_is_put_there() -> None:
         instance = simulator.instance
         official, body = simulator.starts[0], instance.obj_body_id["akita_black_bowl_2"]
         fixtures = instance.sim.model.body_pos.copy()
-        places = []
-        for start in (official, draw(simulator, official, 0), draw(simulator, official, 1)):
+        positions = []
+        for start in (official, sample_state(simulator, official, 0), sample_state(simulator, official, 1)):
             assert start is not None
-            simulator.place(start)
-            places.append(np.array(instance.sim.data.body_xpos[body]))
+            simulator.set_state(start)
+            positions.append(np.array(instance.sim.data.body_xpos[body]))
         assert np.array_equal(instance.sim.model.body_pos, fixtures)
-        assert [round(float(place[2]), 3) for place in places] == [round(float(places[0][2]), 3)] * 3
-        assert 0.002 < max(np.abs(place - places[0]).max() for place in places[1:]) < 0.06
+        assert [round(float(position[2]), 3) for position in positions] == [round(float(positions[0][2]), 3)] * 3
+        assert 0.002 < max(np.abs(position - positions[0]).max() for position in positions[1:]) < 0.06
     finally:
         environment.close()
 
 
 @pytest.mark.sim
 @pytest.mark.slow
-def test_what_is_wrong_with_a_start_is_found(environment: Any) -> None:
-    """An object in the air falls, two in one place overlap, the wanted one in the basket meets the goal."""
-    from vla_rl_bench_libero.starts import fault
+def test_find_fault_reports_falls_overlaps_and_met_goals(environment: Any) -> None:
+    """Move an object into the air, into another object, and into the basket."""
+    from vla_rl_bench_libero.starts import find_fault
 
     simulator = environment.simulator(TASK)
     instance = simulator.instance
-    good = simulator.starts[FIRST]
+    valid = simulator.starts[FIRST]
 
-    def moved(name: str, to: np.ndarray) -> np.ndarray:
-        changed = good.copy()
+    def moved(name: str, position: np.ndarray) -> np.ndarray:
+        changed = valid.copy()
         address = instance.sim.model.get_joint_qpos_addr(instance.get_object(name).joints[-1])[0]
-        changed[1 + address : 1 + address + 3] = to
+        changed[1 + address : 1 + address + 3] = position
         return changed
 
-    _, wanted, basket = instance.parsed_problem["goal_state"][0]
-    other = next(name for name in instance.objects_dict if name not in (wanted, "basket_1"))
-    simulator.place(good)
-    there = {name: np.array(instance.sim.data.body_xpos[instance.obj_body_id[name]]) for name in (wanted, other)}
+    _, target, basket = instance.parsed_problem["goal_state"][0]
+    obstacle = next(name for name in instance.objects_dict if name not in (target, "basket_1"))
+    simulator.set_state(valid)
+    positions = {name: np.array(instance.sim.data.body_xpos[instance.obj_body_id[name]]) for name in (target, obstacle)}
     inside = np.array(instance.sim.data.get_site_xpos(basket))
-    assert fault(simulator, moved(other, there[other] + [0, 0, 0.2]))
-    assert fault(simulator, moved(other, there[wanted]))
-    assert fault(simulator, moved(wanted, inside)) == "the goal holds already"
+    assert find_fault(simulator, moved(obstacle, positions[obstacle] + [0, 0, 0.2]))
+    assert find_fault(simulator, moved(obstacle, positions[target]))
+    assert find_fault(simulator, moved(target, inside)) == "the goal holds already"
 
 
 @pytest.mark.sim
-def test_without_the_option_there_are_fifty(fast: Any) -> None:
+def test_reset_rejects_sampled_start_without_option(fast: Any) -> None:
     with pytest.raises(UserError, match=r"start 50: there are 50 .* environment.sampled_starts: true"):
         fast.reset(options={"start": Start(TASK, 50)})
 
 
 @pytest.mark.sim
-def test_the_protocol_says_so() -> None:
+def test_protocol_names_sampled_starts() -> None:
     from vla_rl_bench_libero.contract import protocol
 
     assert protocol("libero_goal", LiberoOptions(sampled_starts=True)).endswith("/sampled-starts-2")

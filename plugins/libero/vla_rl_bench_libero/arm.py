@@ -14,9 +14,9 @@ _FINGERS = np.array([-1.0, 1.0])  # PandaGripper.format_action: -1 opens, 1 clos
 
 
 class Arm:
-    """Feeds robosuite's own controller from ``mjData`` as ``mj_step1`` left it; the equations stay robosuite's.
+    """The arm and its gripper: robosuite's own controller, fed from ``mjData`` after ``mj_step1``.
 
-    The controller's attributes hold all of its state, as robosuite has them: a `Snapshot` copies them.
+    All state of the controller is in its attributes, as in robosuite, and a `Snapshot` copies them.
     """
 
     def __init__(self, robot: Any) -> None:
@@ -34,19 +34,19 @@ class Arm:
         control = self._model.actuator_ctrlrange[self._finger_motors]
         self._finger_bias, self._finger_weight = control.sum(1) / 2, (control[:, 1] - control[:, 0]) / 2
         self._finger_change = np.zeros(2)
-        # Views of mjData, which lives as long as the simulator: each look by name costs a microsecond.
+        # Views of mjData, which lives as long as the simulator: a lookup by name costs a microsecond.
         self._positions, self._velocities, self._ctrl, self._bias = data.qpos, data.qvel, data.ctrl, data.qfrc_bias
         self._site_position, self._site_rotation = data.site_xpos[site], data.site_xmat[site].reshape(3, 3)
         self._jacobian = np.zeros((3, self._model.nv)), np.zeros((3, self._model.nv))
         self._mass = np.zeros((self._model.nv, self._model.nv))
         self._wrench, self._null = np.zeros(6), np.zeros(7)
         self._force, self._torque = np.zeros(3), np.zeros(3)
-        # In Fortran order, as robosuite's are: BLAS rounds by the order, and a grasp contact blows a difference of
-        # 1e-16 up to 1e-3 within two seconds.
+        # In Fortran order, as robosuite's are: BLAS rounds by the order, and a grasp contact amplifies a difference
+        # of 1e-16 to 1e-3 within two seconds.
         self._lambda_pos, self._lambda_ori = np.zeros((3, 3), order="F"), np.zeros((3, 3), order="F")
 
     def actuate(self, action: Vector, new_goal: bool) -> None:
-        """Write this substep's motor commands for `action` ``[7]``, which stays the same until there is a new goal."""
+        """Write this substep's motor commands for `action` ``[7]``, which is the same until `new_goal`."""
         controller, gripper = self._controller, self._gripper
         if controller.new_update:  # False right after a reset: robosuite's first substep uses what the reset left
             self._update()
@@ -55,22 +55,22 @@ class Arm:
             self._finger_change = _FINGERS * gripper.speed * np.sign(action[6:])
         self._run()
         fingers = np.empty(2)
-        osc.grip(
+        osc.move_fingers(
             gripper.current_action, self._finger_change, self._finger_bias, self._finger_weight, self._finger_motors,
             self._ctrl, fingers,
         )  # fmt: skip
         gripper.current_action = fingers
 
     def pose(self) -> tuple[Vector, Vector, Vector]:
-        """-> eef position [3] (metres, world), eef quaternion [4] (xyzw), finger joints [2] (metres)."""
+        """Return the eef position [3] (meters, world), eef quaternion [4] (xyzw) and finger joints [2] (meters)."""
         data = self._data
         w, x, y, z = data.xquat[self._hand]
         return data.site_xpos[self._site].copy(), np.array([x, y, z, w]), data.qpos[self._fingers].copy()
 
     def _run(self) -> None:
-        """robosuite's run_controller, and the torques to the motors."""
+        """Run robosuite's run_controller and write the torques to the motors."""
         c, wrench = self._controller, self._wrench
-        osc.desire(
+        osc.desired_wrench(
             c.goal_pos, c.goal_ori, c.ee_pos, c.ee_ori_mat, c.ee_pos_vel, c.ee_ori_vel, c.kp, c.kd,
             c.mass_matrix, c.J_full, c.J_pos, c.J_ori, c.initial_joint, c.joint_pos, c.joint_vel,
             self._force, self._torque, self._lambda_pos, self._lambda_ori, self._null,
@@ -78,11 +78,13 @@ class Arm:
         np.dot(self._lambda_pos, self._force, out=wrench[:3])
         np.dot(self._lambda_ori, self._torque, out=wrench[3:])
         c.torques = np.dot(c.J_full.T, wrench)
-        osc.command(c.torques, self._null, self._bias, self._dofs, self._low, self._high, self._motors, self._ctrl)
+        osc.write_torques(
+            c.torques, self._null, self._bias, self._dofs, self._low, self._high, self._motors, self._ctrl
+        )
         c.new_update = True
 
     def _update(self) -> None:
-        """robosuite's Controller.update without its ``sim.forward()``: ``mj_step1`` has just computed all it reads."""
+        """Run robosuite's Controller.update without ``sim.forward()``: ``mj_step1`` has computed all that it reads."""
         controller, model, data = self._controller, self._model, self._data
         position, rotation = self._jacobian
         mujoco.mj_jacSite(model, data, position, rotation, self._site)
@@ -90,7 +92,7 @@ class Arm:
         controller.ee_pos, controller.ee_ori_mat = self._site_position.copy(), self._site_rotation.copy()
         controller.ee_pos_vel, controller.ee_ori_vel = position @ self._velocities, rotation @ self._velocities
         controller.joint_pos, controller.joint_vel = self._positions[self._qpos], self._velocities[self._dofs]
-        osc.pick_joints(
+        osc.select_arm_columns(
             position, rotation, self._mass, self._dofs,
             controller.J_pos, controller.J_ori, controller.J_full, controller.mass_matrix,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a fixed camera sees, also by way of a mirror: the geometry that decides which triangles are worth drawing."""
+"""Views of a fixed camera, direct and in mirrors: the geometry that decides which triangles are drawn."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera.
+    """A pinhole camera, direct or as reflected by a mirror."""
 
-    axes, origin: a world point p lies at ``axes @ p + origin`` to the right of, above and before it, metres.
-    focal: pixels.  window: left, bottom, right, top of what matters, pixels from the picture's lower left corner.
-    mirror: where it is seen by way of one: its normal, and its height along that, metres.
-    """
-
-    axes: Floats
+    axes: Floats  # a world point p is ``axes @ p + origin`` to the right of, above and in front of the camera, meters
     origin: Floats
-    focal: float
-    window: Floats
-    mirror: tuple[Floats, float] | None = None
+    focal: float  # pixels
+    window: Floats  # left, bottom, right, top of the visible part, pixels from the image's lower left corner
+    mirror: tuple[Floats, float] | None = None  # the mirror's normal, and its height along the normal, meters
 
     @property
     def mirrored(self) -> bool:
@@ -33,27 +28,27 @@ class View:
 
 
 def views(model: mujoco.MjModel, data: mujoco.MjData, camera: int, size: int, mirrors: Sequence[int]) -> list[View]:
-    """A camera's picture of `size` pixels squared, then what each mirror in it shows."""
+    """Return a camera's view for an image of `size` x `size` pixels, then its view in each mirror."""
     axes = data.cam_xmat[camera].reshape(3, 3).T * np.array([[1.0], [1.0], [-1.0]])
     origin = -axes @ data.cam_xpos[camera]
     focal = size / 2 / np.tan(np.deg2rad(model.cam_fovy[camera]) / 2)
     direct = View(axes, origin, float(focal), np.array([0.0, 0.0, size, size]))
     near = near_plane(model)
-    seen = (_reflection(direct, model, data, mirror, near) for mirror in mirrors)
-    return [direct, *(view for view in seen if view is not None)]
+    reflections = (_reflection(direct, model, data, mirror, near) for mirror in mirrors)
+    return [direct, *(view for view in reflections if view is not None)]
 
 
 def near_plane(model: mujoco.MjModel) -> float:
-    """Metres."""
+    """Return the distance of the near clipping plane, meters."""
     return float(model.vis.map.znear * model.stat.extent)
 
 
-def mirrors(model: mujoco.MjModel, shown: NDArray[np.intp]) -> list[int]:
-    """Those of the geoms `shown` that MuJoCo may draw as mirrors: planes, and the tops of boxes."""
+def mirrors(model: mujoco.MjModel, visible_geoms: NDArray[np.intp]) -> list[int]:
+    """Return the geoms that MuJoCo may draw as mirrors: planes, and the tops of boxes."""
     flat = (mujoco.mjtGeom.mjGEOM_PLANE.value, mujoco.mjtGeom.mjGEOM_BOX.value)
     return [
         int(geom)
-        for geom in shown
+        for geom in visible_geoms
         if model.geom_type[geom] in flat
         and model.geom_matid[geom] >= 0
         and model.mat_reflectance[model.geom_matid[geom]] > 0
@@ -61,26 +56,26 @@ def mirrors(model: mujoco.MjModel, shown: NDArray[np.intp]) -> list[int]:
 
 
 def _reflection(direct: View, model: mujoco.MjModel, data: mujoco.MjData, mirror: int, near: float) -> View | None:
-    """What a camera sees in a mirror; None where it is behind."""
-    rotation, centre = data.geom_xmat[mirror].reshape(3, 3), data.geom_xpos[mirror].copy()
+    """Return a camera's view in a mirror; None if the camera is behind it."""
+    rotation, center = data.geom_xmat[mirror].reshape(3, 3), data.geom_xpos[mirror].copy()
     normal, size = rotation[:, 2], model.geom_size[mirror]
     if model.geom_type[mirror] == mujoco.mjtGeom.mjGEOM_BOX.value:
-        centre += size[2] * normal
+        center += size[2] * normal
     eye = -direct.axes.T @ direct.origin
-    if (eye - centre) @ normal < 0:
+    if (eye - center) @ normal < 0:
         return None
-    corners = centre + np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) * size[:2] @ rotation[:, :2].T
+    corners = center + np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) * size[:2] @ rotation[:, :2].T
     across, up, depth = direct.axes @ corners.T + direct.origin[:, None]
     window = direct.window
-    if depth.min() > 2 * near and size[:2].min() > 0:  # a plane of no size is endless
+    if depth.min() > 2 * near and size[:2].min() > 0:  # a plane of size 0 is infinite
         x, y = (window[2] / 2 + direct.focal * side / depth for side in (across, up))
         window = np.array([x.min() - 1, y.min() - 1, x.max() + 1, y.max() + 1])
-    turned = np.eye(3) - 2 * np.outer(normal, normal)
-    moved = 2 * (centre @ normal) * normal
+    reflect = np.eye(3) - 2 * np.outer(normal, normal)
+    offset = 2 * (center @ normal) * normal
     return View(
-        direct.axes @ turned,
-        direct.axes @ moved + direct.origin,
+        direct.axes @ reflect,
+        direct.axes @ offset + direct.origin,
         direct.focal,
         window,
-        (normal, float(centre @ normal)),
+        (normal, float(center @ normal)),
     )

@@ -1,4 +1,4 @@
-"""What ``vla-rl-bench doctor`` looks at: the packages, which distribution is LIBERO, and a GL that really renders."""
+"""Checks for ``vla-rl-bench doctor``: packages, the distribution that provides LIBERO, an OpenGL that renders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INSTALL = 'pip install -e "plugins/libero[sim]"'
 
 
 def check() -> Sequence[CheckResult]:
-    """Packages first; rendering is tried only where MuJoCo is there."""
+    """Check the packages, then rendering if MuJoCo is installed."""
     results = _packages()
     return [*results, _rendering()] if find_spec("mujoco") else results
 

@@ -1,8 +1,8 @@
-"""The tuned driver beside LIBERO's own environment, and fast rendering beside exact, in numbers.
+"""Measured differences: the tuned driver against LIBERO's own environment, and fast against exact rendering.
 
-``python -m vla_rl_bench_libero.compare exactness FOLDER [SUITE[:TASK,TASK]]...`` measures task after task into
-``FOLDER/exactness.jsonl`` and writes ``FOLDER/exactness.md``; what is there is not measured again.  So does
-``rendering``.
+``python -m vla_rl_bench_libero.compare exactness FOLDER [SUITE[:TASK,TASK]]...`` appends a row per task to
+``FOLDER/exactness.jsonl`` and writes ``FOLDER/exactness.md``; tasks that have a row are not measured again.
+``rendering`` in place of ``exactness`` compares the two ways to render.
 """
 
 from __future__ import annotations
@@ -23,30 +23,28 @@ from vla_rl_bench_libero.simulator import Frame, Vector
 from vla_rl_bench_libero.stopwatch import Stopwatch
 
 START = 30  # the first held-out init state
-AFTER_TOUCH = 25  # steps that are compared after both fingers have met something
-MOST_STEPS = 130
-_LOOK_EVERY = 8
+AFTER_TOUCH = 25  # steps that are compared after both fingers have touched something
+MAX_STEPS = 130
+_RENDER_EVERY = 8
 
 
 @dataclass(frozen=True)
 class Exactness:
-    """state: the largest difference of a position or velocity, metres, radians, and those a second.  proprio: of the
-    hand's pose and fingers.  pixels: the largest of an image, of 255 levels.  touched: whether both fingers touched."""
+    """The largest differences between the two drivers on a task."""
 
     suite: str
     task: int
     name: str
     steps: int
-    touched: bool
-    state: float
-    proprio: float
-    pixels: int
+    touched: bool  # both fingers touched something
+    state: float  # of a position or velocity: meters, radians, and these per second
+    proprio: float  # of the hand's pose and the fingers
+    pixels: int  # of an image, in levels of 255
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """Of `frames` images, in levels of 255: mean_pixels over all, max_pixels of any.  changed: share of values that
-    differ by more than 10."""
+    """Differences between fast and exact images of a task, in levels of 255."""
 
     suite: str
     task: int
@@ -54,46 +52,46 @@ class Rendering:
     frames: int
     mean_pixels: float
     max_pixels: int
-    changed: float
+    changed: float  # share of values that differ by more than 10
 
 
-def exactness(suite: str, task: int, size: int = 64, most: int = MOST_STEPS) -> Exactness:
-    """Both drivers under the expert's clean actions (or none, where it knows no skill), from a held-out start."""
+def exactness(suite: str, task: int, size: int = 64, max_steps: int = MAX_STEPS) -> Exactness:
+    """Compare both drivers from a held-out start, under the expert's clean actions, or random ones if it has none."""
     choose_backend()
     from vla_rl_bench_libero.environment import tuned_simulator
     from vla_rl_bench_libero.experts.expert import Expert, supported
     from vla_rl_bench_libero.reference import ReferenceSimulator
 
-    ours = tuned_simulator(suite, task, LiberoOptions(image_size=size))
-    theirs = ReferenceSimulator(suite, task, size, Stopwatch("rendering"))
-    found = _Largest()
-    found.frames(ours.reset(START, SETTLE_STEPS), theirs.reset(START, SETTLE_STEPS))
-    expert = Expert(ours.instance) if supported(ours.instance) else None
-    drift = np.random.default_rng(0)
-    taken, left, touched, done = 0, most, False, False
-    while left and not done:
-        command = expert.act().action if expert else np.append(drift.uniform(-0.5, 0.5, 6), -1.0)
+    tuned = tuned_simulator(suite, task, LiberoOptions(image_size=size))
+    reference = ReferenceSimulator(suite, task, size, Stopwatch("rendering"))
+    largest = _LargestDifferences()
+    largest.add_frames(tuned.reset(START, SETTLE_STEPS), reference.reset(START, SETTLE_STEPS))
+    expert = Expert(tuned.instance) if supported(tuned.instance) else None
+    rng = np.random.default_rng(0)
+    steps, remaining, touched, done = 0, max_steps, False, False
+    while remaining and not done:
+        command = expert.act().action if expert else np.append(rng.uniform(-0.5, 0.5, 6), -1.0)
         action = command.astype(np.float32).astype(np.float64)
-        look = taken % _LOOK_EVERY == _LOOK_EVERY - 1
-        done, seen = ours.step(action, look)
-        other_done, other = theirs.step(action, look)
-        found.states(ours.instance, theirs.instance)
-        if seen is not None and other is not None:
-            found.frames(seen, other)
-        if done != other_done:
-            found.state = float("inf")
+        render = steps % _RENDER_EVERY == _RENDER_EVERY - 1
+        done, frame = tuned.step(action, render)
+        reference_done, reference_frame = reference.step(action, render)
+        largest.add_states(tuned.instance, reference.instance)
+        if frame is not None and reference_frame is not None:
+            largest.add_frames(frame, reference_frame)
+        if done != reference_done:
+            largest.state = float("inf")
             break
-        taken, left = taken + 1, left - 1
-        if not touched and _both_touch(ours.instance):
-            touched, left = True, min(left, AFTER_TOUCH)
-    name = str(ours.instance.bddl_file_name).rpartition("/")[2].removesuffix(".bddl")
-    ours.close()
-    theirs.close()
-    return Exactness(suite, task, name, taken, touched, found.state, found.proprio, found.pixels)
+        steps, remaining = steps + 1, remaining - 1
+        if not touched and _both_touch(tuned.instance):
+            touched, remaining = True, min(remaining, AFTER_TOUCH)
+    name = str(tuned.instance.bddl_file_name).rpartition("/")[2].removesuffix(".bddl")
+    tuned.close()
+    reference.close()
+    return Exactness(suite, task, name, steps, touched, largest.state, largest.proprio, largest.pixels)
 
 
 def rendering(suite: str, task: int, size: int = 64) -> Rendering:
-    """Exact and fast images of the same states: the expert's episode from a held-out start, every eighth step."""
+    """Compare exact and fast images of the same states: every eighth step of the expert's episode."""
     choose_backend()
     from vla_rl_bench_libero.environment import tuned_simulator
     from vla_rl_bench_libero.experts.expert import Expert, supported
@@ -103,41 +101,47 @@ def rendering(suite: str, task: int, size: int = 64) -> Rendering:
     fast.reset(START, SETTLE_STEPS)
     expert = Expert(fast.instance) if supported(fast.instance) else None
     differences = []
-    for taken in range(MOST_STEPS):
-        if taken % _LOOK_EVERY == 0:
+    for step in range(MAX_STEPS):
+        if step % _RENDER_EVERY == 0:
             data = fast.instance.sim.data
             state = np.concatenate([[data.time], data.qpos, data.qvel])
-            pair = [simulator.show(state).image.astype(np.int16) for simulator in (exact, fast)]
+            pair = [simulator.render_state(state).image.astype(np.int16) for simulator in (exact, fast)]
             differences.append(np.abs(pair[0] - pair[1]))
         action = expert.act().action if expert else np.array([0, 0, -0.2, 0, 0, 0, -1.0])
-        if fast.step(action, look=False)[0]:
+        if fast.step(action, render=False)[0]:
             break
     name = str(fast.instance.bddl_file_name).rpartition("/")[2].removesuffix(".bddl")
     fast.close()
     exact.close()
-    seen = np.array(differences)
+    pixels = np.array(differences)
     return Rendering(
-        suite, task, name, len(seen), round(float(seen.mean()), 3), int(seen.max()), round(float((seen > 10).mean()), 4)
+        suite,
+        task,
+        name,
+        len(pixels),
+        round(float(pixels.mean()), 3),
+        int(pixels.max()),
+        round(float((pixels > 10).mean()), 4),
     )
 
 
-class _Largest:
-    """The largest differences so far."""
+class _LargestDifferences:
+    """The largest differences of an episode so far."""
 
     def __init__(self) -> None:
         self.state, self.proprio, self.pixels = 0.0, 0.0, 0
 
-    def states(self, ours: Any, theirs: Any) -> None:
+    def add_states(self, tuned: Any, reference: Any) -> None:
         for name in ("qpos", "qvel"):
-            apart = np.abs(np.array(getattr(ours.sim.data, name)) - np.array(getattr(theirs.sim.data, name)))
-            self.state = max(self.state, float(apart.max()))
+            differences = np.abs(np.array(getattr(tuned.sim.data, name)) - np.array(getattr(reference.sim.data, name)))
+            self.state = max(self.state, float(differences.max()))
 
-    def frames(self, ours: Frame, theirs: Frame) -> None:
-        apart = np.abs(ours.image.astype(np.int16) - theirs.image.astype(np.int16))
-        self.pixels = max(self.pixels, int(apart.max()))
+    def add_frames(self, tuned: Frame, reference: Frame) -> None:
+        differences = np.abs(tuned.image.astype(np.int16) - reference.image.astype(np.int16))
+        self.pixels = max(self.pixels, int(differences.max()))
         for name in ("position", "quaternion", "gripper"):
-            mine, other = _vector(ours, name), _vector(theirs, name)
-            self.proprio = max(self.proprio, float(np.abs(mine - other).max()))
+            difference = _vector(tuned, name) - _vector(reference, name)
+            self.proprio = max(self.proprio, float(np.abs(difference).max()))
 
 
 def _vector(frame: Frame, name: str) -> Vector:
@@ -145,87 +149,88 @@ def _vector(frame: Frame, name: str) -> Vector:
 
 
 def _both_touch(instance: Any) -> bool:
-    """Whether each finger's pad touches something that is not the robot."""
+    """Check that each finger's pad touches something that is not the robot."""
     model, data = instance.sim.model._model, instance.sim.data._data
-    touching = set()
+    fingers = set()
     for number in range(data.ncon):
         names = [model.geom(geom).name for geom in (data.contact[number].geom1, data.contact[number].geom2)]
-        for pad, other in (names, names[::-1]):
-            if "pad_collision" in pad and not other.startswith(("gripper0", "robot0")):
-                touching.add("finger1" in pad)
-    return len(touching) == 2
+        for pad, geom_name in (names, names[::-1]):
+            if "pad_collision" in pad and not geom_name.startswith(("gripper0", "robot0")):
+                fingers.add("finger1" in pad)
+    return len(fingers) == 2
 
 
-# -- measuring many
+# -- many tasks
 
-_WHAT: dict[str, Callable[[str, int], Any]] = {"exactness": exactness, "rendering": rendering}
+_MEASUREMENTS: dict[str, Callable[[str, int], Any]] = {"exactness": exactness, "rendering": rendering}
 
 
-def measure(what: str, folder: Path, asked: Sequence[str]) -> None:
-    """asked: ``libero_goal`` or ``libero_goal:0,3``; all suites when empty."""
+def measure(kind: str, folder: Path, suites: Sequence[str]) -> None:
+    """Measure ``exactness`` or ``rendering`` of `suites`: ``libero_goal`` or ``libero_goal:0,3``; all when empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = folder / f"{what}.jsonl"
-    known = _read(lines)
-    for suite, task in _tasks(asked or OFFICIAL_SUITES):
-        if (suite, task) in {(one["suite"], one["task"]) for one in known}:
+    path = folder / f"{kind}.jsonl"
+    rows = _read(path)
+    for suite, task in _tasks(suites or OFFICIAL_SUITES):
+        if (suite, task) in {(row["suite"], row["task"]) for row in rows}:
             continue
-        found = asdict(_WHAT[what](suite, task))
-        known.append(found)
-        with lines.open("a") as file:
-            file.write(json.dumps(found, sort_keys=True) + "\n")
-        print(found, flush=True)
-    (folder / f"{what}.md").write_text("\n".join(_PAGES[what](known)) + "\n")
+        row = asdict(_MEASUREMENTS[kind](suite, task))
+        rows.append(row)
+        with path.open("a") as file:
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+        print(row, flush=True)
+    (folder / f"{kind}.md").write_text("\n".join(_PAGES[kind](rows)) + "\n")
 
 
-def _read(lines: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def _tasks(asked: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _tasks(suites: Sequence[str]) -> Iterator[tuple[str, int]]:
     from vla_rl_bench_libero import libero_api
 
     choose_backend()
-    for one in asked:
-        suite, _, tasks = one.partition(":")
-        numbers = [int(part) for part in tasks.split(",")] if tasks else range(len(libero_api.benchmark(suite).tasks))
-        yield from ((suite, number) for number in numbers)
+    for selection in suites:
+        suite, _, tasks = selection.partition(":")
+        indices = [int(part) for part in tasks.split(",")] if tasks else range(len(libero_api.benchmark(suite).tasks))
+        yield from ((suite, index) for index in indices)
 
 
-def _by_suite(known: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    for suite in dict.fromkeys(one["suite"] for one in known):
-        yield suite, [one for one in known if one["suite"] == suite]
+def _by_suite(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for suite in dict.fromkeys(row["suite"] for row in rows):
+        yield suite, [row for row in rows if row["suite"] == suite]
 
 
-def _exactness_page(known: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _exactness_page(measurements: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "# The tuned driver beside LIBERO's own environment"
     yield ""
     yield "| suite | tasks | steps | tasks with a grasp | largest state difference | of the hand | pixel |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
-    for suite, rows in _by_suite(known):
-        touched, steps = sum(one["touched"] for one in rows), sum(one["steps"] for one in rows)
-        largest = [max(one[key] for one in rows) for key in ("state", "proprio", "pixels")]
+    for suite, rows in _by_suite(measurements):
+        touched, steps = sum(row["touched"] for row in rows), sum(row["steps"] for row in rows)
+        largest = [max(row[key] for row in rows) for key in ("state", "proprio", "pixels")]
         yield f"| {suite} | {len(rows)} | {steps} | {touched} | {largest[0]:g} | {largest[1]:g} | {largest[2]} |"
     yield ""
     yield f"Each task from init state {START}, under its expert's clean actions, until {AFTER_TOUCH} steps after both"
-    yield f"fingers first touch something (a grasp), success, or {MOST_STEPS} steps. State: positions and velocities,"
-    yield f"after every step (metres, radians, and those a second). Hand and pixels (64x64): every {_LOOK_EVERY} steps."
+    yield f"fingers first touch something (a grasp), success, or {MAX_STEPS} steps. State: positions and velocities,"
+    yield "after every step (meters, radians, and these per second). Hand and pixels (64x64): every "
+    yield f"{_RENDER_EVERY} steps."
     yield ""
     yield _versions()
 
 
-def _rendering_page(known: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _rendering_page(measurements: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "# Fast rendering beside exact rendering"
     yield ""
     yield "| suite | tasks | images | mean difference | largest | values that differ by more than 10 |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
-    for suite, rows in _by_suite(known):
-        frames = sum(one["frames"] for one in rows)
-        mean, changed = (sum(one[key] * one["frames"] for one in rows) / frames for key in ("mean_pixels", "changed"))
-        largest = max(one["max_pixels"] for one in rows)
+    for suite, rows in _by_suite(measurements):
+        frames = sum(row["frames"] for row in rows)
+        mean, changed = (sum(row[key] * row["frames"] for row in rows) / frames for key in ("mean_pixels", "changed"))
+        largest = max(row["max_pixels"] for row in rows)
         yield f"| {suite} | {len(rows)} | {frames} | {mean:.2f} | {largest} | {100 * changed:.1f}% |"
     yield ""
     yield "Absolute differences of 64x64 RGB values, in levels of 255, over the same states: the expert's episode from"
-    yield f"init state {START}, every {_LOOK_EVERY} steps."
+    yield f"init state {START}, every {_RENDER_EVERY} steps."
     yield ""
     yield _versions()
 

@@ -1,4 +1,4 @@
-"""What the environment declares of itself; no simulator is built for it."""
+"""The declaration of the environment; it needs no simulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ ACTION = ActionSpec(
 
 
 def contract(suite: str, options: LiberoOptions, backend: str) -> EnvironmentSpec:
-    """backend: the OpenGL in use.  Actions are deltas of OSC_POSE: 1 means 5 cm or 0.5 radians a step."""
+    """Return the declaration of a suite.  backend: the OpenGL in use.
+
+    Actions are deltas of OSC_POSE: 1 means 5 cm or 0.5 radians a step.
+    """
     limit = options.limit(suite)
     tasks = libero_api.benchmark(suite).tasks
     return EnvironmentSpec(
@@ -27,7 +30,7 @@ def contract(suite: str, options: LiberoOptions, backend: str) -> EnvironmentSpe
         suite=suite,
         protocol=protocol(suite, options),
         tasks=tuple(
-            TaskSpec(task.name, libero_api.instruction(suite, number), limit) for number, task in enumerate(tasks)
+            TaskSpec(task.name, libero_api.instruction(suite, index), limit) for index, task in enumerate(tasks)
         ),
         images=(ImageSpec(CAMERA, options.image_size, options.image_size, "rotated-180"),),
         proprio=PROPRIO,
@@ -39,7 +42,7 @@ def contract(suite: str, options: LiberoOptions, backend: str) -> EnvironmentSpe
 
 
 def protocol(suite: str, options: LiberoOptions) -> str:
-    """Everything that changes a number, in one string."""
+    """Return everything that changes a number, as one string."""
     parts = [
         "libero-1" if options.rendering == "exact" else "libero-fast-render-1",
         f"limit-{options.limit(suite)}",

@@ -17,42 +17,43 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_MEMORY = 0.7  # AR(1): a push lasts about three steps, so that the expert has something to recover from
-_SHAPE = np.array([1.0, 1.0, 1.0, 0.2, 0.2, 0.2])  # less on rotations
+_AUTOCORRELATION = 0.7  # AR(1): a disturbance lasts about three steps, and the expert has to recover from it
+_DIMENSION_SCALE = np.array([1.0, 1.0, 1.0, 0.2, 0.2, 0.2])  # smaller for rotations
 
 
 def demonstrate(environment: LiberoEnvironment, start: Start, seed: int) -> Demonstration | None:
-    """One episode; None where it did not succeed within the step limit, or no expert knows the task."""
+    """Play one episode; None if the expert does not succeed within the step limit, or the task has no expert."""
     observation, _ = environment.reset(options={"start": start})
-    if lacking := missing_skill(environment.active.instance):
-        _say_once(environment.contract.suite, start.task, environment.contract.tasks[start.task].name, lacking)
+    if unsupported := missing_skill(environment.active.instance):
+        _warn_once(environment.contract.suite, start.task, environment.contract.tasks[start.task].name, unsupported)
         return None
     expert = Expert(environment.active.instance)
     noise = Noise(environment.options.expert_noise, np.random.default_rng([seed, start.task, start.index]))
-    seen: list[Observation] = []
+    observations: list[Observation] = []
     labels: list[Vector] = []
     success = truncated = False
     while not (success or truncated):
         command = expert.act()
-        seen.append(observation)
+        observations.append(observation)
         labels.append(command.action)
         executed = command.action if command.steady else noise.add(command.action)
         observation, _, success, truncated, _ = environment.step(executed.astype(np.float32))
-    return Demonstration(start, Observation.stack(seen), np.array(labels, np.float32)) if success else None
+    return Demonstration(start, Observation.stack(observations), np.array(labels, np.float32)) if success else None
 
 
 @cache
-def _say_once(suite: str, task: int, name: str, lacking: str) -> None:
-    _log.warning("%s task %d (%s): no expert, since it has no skill for %s", suite, task, name, lacking)
+def _warn_once(suite: str, task: int, name: str, unsupported: str) -> None:
+    _log.warning("%s task %d (%s): no expert: there is no skill for %s", suite, task, name, unsupported)
 
 
 class Noise:
     """First-order autoregressive noise on the six motion dimensions."""
 
-    def __init__(self, deviation: float, generator: np.random.Generator) -> None:
-        self._deviation, self._generator, self._state = deviation, generator, np.zeros(6)
+    def __init__(self, deviation: float, rng: np.random.Generator) -> None:
+        self._deviation, self._rng, self._state = deviation, rng, np.zeros(6)
 
     def add(self, action: Vector) -> Vector:
-        """Action ``[7]`` -> what to execute, clipped to [-1, 1]."""
-        self._state = _MEMORY * self._state + self._generator.normal(0.0, 1.0, 6) * self._deviation * _SHAPE
+        """Add noise to an action ``[7]``, and clip to [-1, 1]."""
+        noise = self._rng.normal(0.0, 1.0, 6) * self._deviation * _DIMENSION_SCALE
+        self._state = _AUTOCORRELATION * self._state + noise
         return np.append(np.clip(action[:6] + self._state, -1.0, 1.0), action[6])

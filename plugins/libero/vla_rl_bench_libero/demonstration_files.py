@@ -1,4 +1,4 @@
-"""People's own demonstrations, in whichever format they are."""
+"""User-provided demonstrations in any supported format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vla_rl_bench_libero.options import LiberoOptions
 def read(
     path: Path, contract: EnvironmentSpec, tasks: Sequence[int], per_task: int, options: LiberoOptions
 ) -> list[Demonstration]:
-    """`EnvironmentEntry.demonstrations`: a folder in LeRobot's format, or LIBERO's HDF5 files."""
+    """Read a folder in LeRobot's format, or LIBERO's HDF5 files (`EnvironmentEntry.demonstrations`)."""
     if (path / lerobot.INFO).is_file():
         return lerobot.read(path, contract, tasks, per_task, options)
     return hdf5.read(path, contract, tasks, per_task, options)

@@ -1,4 +1,4 @@
-"""The environment: one episode at a time, the simulators of its last tasks kept."""
+"""The LIBERO environment: one episode at a time; the simulators of recent tasks stay built."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make(suite: str, options: LiberoOptions, slots: int = 1) -> LiberoEnvironment:
-    """The catalog's entry; slots is 1, as for every environment that is not batched."""
+    """Build the environment of a suite; `slots` is 1, as for every environment that is not batched."""
     return LiberoEnvironment(suite, options)
 
 
@@ -37,49 +37,48 @@ class LiberoEnvironment(EnvironmentBase):
         self._suite, self._limit = suite, options.limit(suite)
         self._simulators: dict[int, Simulator] = {}
         self._current: Simulator | None = None
-        self._taken = 0
+        self._steps = 0
         self._stopwatch = Stopwatch("stepping", "rendering", "reset")
         self.seconds = self._stopwatch.seconds
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """``options={"start": Start}``; `seed` changes nothing: a start is a whole description."""
+        """Begin the episode of ``options={"start": Start}``; `seed` is ignored, since a start describes all of it."""
         start: Start = (options or {})["start"]
         with self._stopwatch.measure("reset"):
             simulator = self._current = self.simulator(start.task)
-            self._taken = 0
+            self._steps = 0
             frame = simulator.reset(start.index, SETTLE_STEPS)
         return observation(frame, simulator.base), {}
 
     def step(self, action: FloatArray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """gymnasium's step; the reward is 1 at success."""
-        success, frame = self._act(action, look=True)
+        """Take an action as in gymnasium; the reward is 1 at success."""
+        success, frame = self._act(action, render=True)
         assert frame is not None
-        seen = observation(frame, self.active.base)
-        return seen, float(success), success, self._taken >= self._limit, {}
+        return observation(frame, self.active.base), float(success), success, self._steps >= self._limit, {}
 
     def step_chunk(self, actions: FloatArray) -> ChunkResult:
-        """Actions ``[K, 7]`` in order, until the episode ends; rendered once, after the last, unless it has ended."""
+        """Take actions ``[K, 7]`` until the episode ends; render once, after the last, unless the episode has ended."""
         success, frame, steps = False, None, 0
-        for action in actions[: self._limit - self._taken]:
-            last = steps == len(actions) - 1 and self._taken + 1 < self._limit
-            success, frame = self._act(action, look=last)
+        for action in actions[: self._limit - self._steps]:
+            render = steps == len(actions) - 1 and self._steps + 1 < self._limit
+            success, frame = self._act(action, render=render)
             steps += 1
             if success:
                 break
-        done = success or self._taken >= self._limit
-        seen = None if done or frame is None else observation(frame, self.active.base)
-        return ChunkResult(seen, steps, success, done)
+        done = success or self._steps >= self._limit
+        final = None if done or frame is None else observation(frame, self.active.base)
+        return ChunkResult(final, steps, success, done)
 
     def demonstrate(self, start: Start, seed: int) -> Demonstration | None:
-        """The scripted expert's episode; None where it failed within the step limit."""
+        """Play the scripted expert's episode; None if it fails within the step limit."""
         from vla_rl_bench_libero.demonstrate import demonstrate  # imports MuJoCo, which must see GL's variables first
 
         return demonstrate(self, start, seed)
 
     def film(self) -> ImageArray:
-        """uint8 ``[H, W, 3]``: the scene as it is now."""
+        """Render the scene as it is now, uint8 ``[H, W, 3]``."""
         return self.active.film()
 
     def close(self) -> None:
@@ -90,23 +89,25 @@ class LiberoEnvironment(EnvironmentBase):
 
     @property
     def active(self) -> Simulator:
-        """The simulator of the episode."""
+        """The simulator of the current episode."""
         if self._current is None:
             raise RuntimeError("call reset before anything else")
         return self._current
 
     def simulator(self, task: int) -> Simulator:
-        """The task's simulator, built at its first use (about 4 s and 1 GB); another's is closed where there are
-        as many as `LiberoOptions.simulators` allows."""
-        found = self._simulators.pop(task, None)
-        if found is None:
+        """Return the task's simulator, built at its first use (about 4 s and 1 GB).
+
+        The least recently used one is closed if there are as many as `LiberoOptions.simulators` allows.
+        """
+        simulator = self._simulators.pop(task, None)
+        if simulator is None:
             while len(self._simulators) >= self.options.simulators:
                 self._close_oldest()
-            found = _build(self._suite, task, self.options, self._stopwatch)
+            simulator = _build(self._suite, task, self.options, self._stopwatch)
             atexit.unregister(self.close)
-            atexit.register(self.close)  # runs before EGL's own handler, after which every GL call fails
-        self._simulators[task] = found  # the order is that of their last use
-        return found
+            atexit.register(self.close)  # runs before EGL's own handler, after which GL calls fail
+        self._simulators[task] = simulator  # ordered by last use
+        return simulator
 
     def _close_oldest(self) -> None:
         oldest = self._simulators.pop(next(iter(self._simulators)))
@@ -114,10 +115,10 @@ class LiberoEnvironment(EnvironmentBase):
             self._current = None
         oldest.close()
 
-    def _act(self, action: FloatArray, look: bool) -> tuple[bool, Frame | None]:
+    def _act(self, action: FloatArray, render: bool) -> tuple[bool, Frame | None]:
         with self._stopwatch.measure("stepping"):
-            self._taken += 1
-            return self.active.step(np.asarray(action, np.float64), look)
+            self._steps += 1
+            return self.active.step(np.asarray(action, np.float64), render)
 
 
 def _build(suite: str, task: int, options: LiberoOptions, stopwatch: Stopwatch) -> Simulator:
@@ -131,7 +132,7 @@ def _build(suite: str, task: int, options: LiberoOptions, stopwatch: Stopwatch) 
 def tuned_simulator(
     suite: str, task: int, options: LiberoOptions, stopwatch: Stopwatch | None = None
 ) -> TunedSimulator:
-    """The tuned driver of a task, rendering as `options` say."""
+    """Build the tuned driver of a task, with the rendering of `options`."""
     from vla_rl_bench_libero.fast_render import fast_rendering
     from vla_rl_bench_libero.tuned import TunedSimulator
 

@@ -1,6 +1,6 @@
-"""Fast rendering: no multisampling, decimated meshes.  Pixels differ; the physics model is never touched.
+"""Fast rendering: no multisampling, decimated meshes.  Pixels differ; the physics model does not change.
 
-LIBERO's scenes are vertex-bound (308k visible triangles), so fewer triangles are what makes a render cheap.
+LIBERO's scenes are vertex-bound (308k visible triangles): fewer triangles make a render cheap.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.simulator import FILM_SIZE
 
-FACES = 600  # a mesh with more triangles is clustered to about so many
+FACES = 600  # a mesh with more triangles is clustered to about this number
 
 
 @contextlib.contextmanager
 def fast_rendering(image_size: int) -> Iterator[None]:
-    """Render contexts that are built inside are fast, for images of up to `image_size` pixels."""
+    """Make the render contexts that are built inside fast, for images of up to `image_size` pixels."""
     context_class = libero_api.render_context_class()
     original = context_class._set_mujoco_context_and_buffers
 
@@ -40,14 +40,14 @@ def fast_rendering(image_size: int) -> Iterator[None]:
 
 
 def render_copy(model: mujoco.MjModel, image_size: int) -> mujoco.MjModel:
-    """A copy to upload from: few triangles, one sample a pixel, a buffer that holds an image or a film's frame."""
-    lean = copy.copy(model)
-    for mesh in range(lean.nmesh):
-        if lean.mesh_facenum[mesh] > FACES:
-            _decimate(lean, mesh)
-    lean.vis.quality.offsamples = 0
-    lean.vis.global_.offwidth = lean.vis.global_.offheight = max(image_size, FILM_SIZE)
-    return lean
+    """Copy a model for upload: few triangles, one sample a pixel, a buffer for an image or a film's frame."""
+    copied = copy.copy(model)
+    for mesh in range(copied.nmesh):
+        if copied.mesh_facenum[mesh] > FACES:
+            _decimate(copied, mesh)
+    copied.vis.quality.offsamples = 0
+    copied.vis.global_.offwidth = copied.vis.global_.offheight = max(image_size, FILM_SIZE)
+    return copied
 
 
 def _decimate(model: mujoco.MjModel, mesh: int) -> None:
@@ -71,7 +71,7 @@ def _vertices(model: mujoco.MjModel, mesh: int) -> NDArray[np.float32]:
 
 
 def _cluster(vertices: NDArray[np.float32], cells: int) -> NDArray[np.int64]:
-    """Vertices ``[V, 3]`` -> for each the first vertex of its cell, on a grid of `cells` along the longest side."""
+    """Return, for each vertex of ``[V, 3]``, the first in its grid cell; the longest side has `cells` of them."""
     low, high = vertices.min(0), vertices.max(0)
     cell = np.floor((vertices - low) / ((high - low).max() / cells)).astype(np.int64)
     _, first, inverse = np.unique(cell @ np.array([10**8, 10**4, 1]), return_index=True, return_inverse=True)
@@ -79,7 +79,7 @@ def _cluster(vertices: NDArray[np.float32], cells: int) -> NDArray[np.int64]:
 
 
 def _distinct_faces(faces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Faces ``[F, 3]`` as representatives -> indices of those that have an area, one of each, in order."""
+    """Return the indices of faces ``[F, 3]`` (as representatives) with an area, without duplicates, in order."""
     a, b, c = faces.T
     solid = np.flatnonzero((a != b) & (b != c) & (a != c))
     _, kept = np.unique(np.sort(faces[solid], axis=1), axis=0, return_index=True)

@@ -1,9 +1,9 @@
-"""People's own demonstrations: LIBERO's HDF5 files, its own and those that OpenVLA regenerated.
+"""User-provided demonstrations in HDF5: LIBERO's own files and those that OpenVLA regenerated.
 
 ``<task>_demo.hdf5`` holds ``data/demo_N`` with ``actions``, ``states`` and ``obs/{agentview_rgb, ee_pos, ee_ori,
-gripper_states, joint_states}``.  Images are stored upside down and come out rotated by 180 degrees; actions that do
-nothing are dropped, and so are episodes without a reward; observations that were recorded after their action are
-moved to the next one (`recorded`).
+gripper_states, joint_states}``.  Images are stored upside down and are rotated by 180 degrees.  No-op actions and
+episodes without a reward are dropped.  Observations that were recorded after their action are moved to the next action
+(`recorded_episode`).
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _LOG = logging.getLogger(__name__)
 def read(
     path: Path, contract: EnvironmentSpec, tasks: Sequence[int], per_task: int, options: LiberoOptions
 ) -> list[Demonstration]:
-    """`EnvironmentEntry.demonstrations`: the first `per_task` demonstrations of each task, task by task.
+    """Read the first `per_task` demonstrations of each task, task by task (`EnvironmentEntry.demonstrations`).
 
-    path: a folder, searched through, or the file of a single task.  Images of another size than the environment's are
-    rendered again from the recorded states, which takes the simulator.  ``start.index`` is the official init state
-    that the episode began in, if it began in one; otherwise 0, which then says nothing: these episodes are nobody's
-    held-out starts.  How many no-ops and failures were dropped is logged.
+    path: a folder, which is searched, or the file of a single task.  Images of another size than the environment's are
+    rendered again from the recorded states, which needs the simulator.  ``start.index`` is the official init state
+    at which the episode began, or 0 if it began at none: these episodes are no held-out starts.  The numbers of dropped
+    no-ops and failures are logged.
     """
     unknown = set(contract.proprio) - set(PROPRIO)
     if unknown:
         raise UserError(f"{path}: LIBERO's files hold no proprioception `{sorted(unknown)[0]}`")
-    found: list[Demonstration] = []
+    demonstrations: list[Demonstration] = []
     with Rerenderer(contract.suite, options) as renderer:
         for task in tasks:
-            found += _read_task(find_file(path, contract, task), contract, task, per_task, renderer)
-    return found
+            demonstrations += _read_task(find_file(path, contract, task), contract, task, per_task, renderer)
+    return demonstrations
 
 
 def find_file(path: Path, contract: EnvironmentSpec, task: int) -> Path:
-    """The task's file: `path` itself, or the one below it; of several, the one in a folder named as the suite."""
+    """Return the task's file: `path` or a file below it; of several, that in a folder with the suite's name."""
     name = f"{contract.tasks[task].name}_demo.hdf5"
     if path.is_file() and path.name == name:
         return path
@@ -58,7 +58,9 @@ def find_file(path: Path, contract: EnvironmentSpec, task: int) -> Path:
     if len(files) > 1:
         files = [file for file in files if file.parent.name == contract.suite] or files
     if len(files) > 1:
-        raise UserError(f"{path}: {files[0]} and {files[1]} are both of task {task}; name the folder of one of them")
+        raise UserError(
+            f"{path}: {files[0]} and {files[1]} are both of task {task}; set demonstrations.source to one of them"
+        )
     if not files:
         raise UserError(f"{path}: no demonstrations of task {task}: looked for {name}, also in folders below")
     return files[0]
@@ -67,12 +69,12 @@ def find_file(path: Path, contract: EnvironmentSpec, task: int) -> Path:
 def _read_task(
     path: Path, contract: EnvironmentSpec, task: int, per_task: int, renderer: Rerenderer
 ) -> list[Demonstration]:
-    shown: list[Demonstration] = []
+    demonstrations: list[Demonstration] = []
     dropped = failures = 0
     with _open(path) as file:
         names = _names(path, file)
         for name in names:
-            if len(shown) == per_task:
+            if len(demonstrations) == per_task:
                 break
             where = f"{path}: data/{name}"
             group = file["data"][name]
@@ -81,17 +83,18 @@ def _read_task(
                 continue
             episode = _episode(group, where, contract)
             dropped += int(noops(episode.actions).sum())
-            shown.append(_demonstration(episode, where, contract, task, renderer))
+            demonstrations.append(_demonstration(episode, where, contract, task, renderer))
+    steps = sum(len(demonstration.actions) for demonstration in demonstrations)
     _LOG.info(
         "%s: %d demonstrations of %d steps; dropped %d no-ops and %d failures",
-        path, len(shown), sum(len(one.actions) for one in shown), dropped, failures,
+        path, len(demonstrations), steps, dropped, failures,
     )  # fmt: skip
-    if len(shown) < per_task:
+    if len(demonstrations) < per_task:
         failed = f", and {failures} without a reward" if failures else ""
         raise UserError(
-            f"{path}: {len(shown)} demonstrations{failed}, where demonstrations.per_task asks for {per_task}"
+            f"{path}: {len(demonstrations)} demonstrations{failed}, but demonstrations.per_task is {per_task}"
         )
-    return shown
+    return demonstrations
 
 
 @contextmanager
@@ -109,7 +112,7 @@ def _open(path: Path) -> Iterator[Any]:
 
 
 def _names(path: Path, file: Any) -> list[str]:
-    """``demo_0``, ``demo_1``, ...: by number."""
+    """Return ``demo_0``, ``demo_1``, ... sorted by number."""
     names = [name for name in file.get("data", {}) if name.removeprefix("demo_").isdecimal()]
     if not names:
         raise UserError(f"{path}: holds no data/demo_0; it has: {', '.join(file) or 'nothing'}")
@@ -117,7 +120,7 @@ def _names(path: Path, file: Any) -> list[str]:
 
 
 def _episode(group: Any, where: str, contract: EnvironmentSpec) -> Episode:
-    """The rows of a demonstration; images only of the environment's own size."""
+    """Read the rows of a demonstration; images only if they have the environment's size."""
     actions, states = _array(group, "actions", where, width=contract.action.dimensions), _array(group, "states", where)
     obs, inside = _member(group, "obs", where), f"{where}/obs"
     position, rotation = _pose(obs, inside)
@@ -126,23 +129,23 @@ def _episode(group: Any, where: str, contract: EnvironmentSpec) -> Episode:
     for spec in contract.images:
         key = _IMAGES.get(spec.name, spec.name)
         if spec.name != CAMERA:
-            _member(obs, key, inside)  # only the agent's camera is rendered again
+            _member(obs, key, inside)  # only the agentview camera can be rendered again
         if key in obs and obs[key].shape[1:] == (spec.height, spec.width, 3):
             images[spec.name] = np.asarray(obs[key][()], np.uint8)
     episode = Episode(actions, states, images, position, rotation, gripper, joints)
     arrays: list[Any] = [actions, states, position, rotation, gripper, joints, *images.values()]
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1 or not len(actions):
-        raise UserError(f"{where}: its arrays have {sorted(lengths)} rows, which must be one number above 0")
+        raise UserError(f"{where}: its arrays have {sorted(lengths)} rows; all must have the same number, above 0")
     return episode
 
 
 def _pose(obs: Any, where: str) -> tuple[Vector, Vector]:
-    """-> positions ``[T, 3]``, axis-angles ``[T, 3]``."""
+    """Return positions ``[T, 3]`` and axis-angles ``[T, 3]``."""
     if "ee_pos" in obs and "ee_ori" in obs:
         return _array(obs, "ee_pos", where, 3), _array(obs, "ee_ori", where, 3)
-    both = _array(obs, "ee_states", where, 6)
-    return both[:, :3], both[:, 3:]
+    pose = _array(obs, "ee_states", where, 6)
+    return pose[:, :3], pose[:, 3:]
 
 
 def _member(group: Any, name: str, where: str) -> Any:
@@ -152,7 +155,7 @@ def _member(group: Any, name: str, where: str) -> Any:
 
 
 def _array(group: Any, name: str, where: str, width: int | None = None) -> Vector:
-    """float64 ``[T, width]``."""
+    """Read a float64 array ``[T, width]``."""
     values = np.asarray(_member(group, name, where)[()], np.float64)
     if values.ndim != 2 or (width is not None and values.shape[1] != width):
         raise UserError(f"{where}: `{name}` has shape {list(values.shape)}, not [steps, {width or 'numbers'}]")
@@ -164,17 +167,19 @@ def _demonstration(
     episode: Episode, where: str, contract: EnvironmentSpec, task: int, renderer: Rerenderer
 ) -> Demonstration:
     spec: TaskSpec = contract.tasks[task]
-    kept, before = kept_rows(episode)
-    if not len(kept):
-        raise UserError(f"{where}: every action does nothing")
+    action_rows, observation_rows = kept_rows(episode)
+    if not len(action_rows):
+        raise UserError(f"{where}: all actions are no-ops")
     missing = [image for image in contract.images if image.name not in episode.images]
     if missing:
-        seen = renderer.observations(task, episode.states[kept], missing[0], where)
-        others = {name: upright(images[before]) for name, images in episode.images.items()}
+        rendered = renderer.observations(task, episode.states[action_rows], missing[0], where)
+        stored = {name: upright(images[observation_rows]) for name, images in episode.images.items()}
         columns = [PROPRIO.index(name) for name in contract.proprio]
-        observations = Observation({**seen.images, **others}, seen.proprio[:, columns])
+        observations = Observation({**rendered.images, **stored}, rendered.proprio[:, columns])
     else:
-        images = {name: upright(images[before]) for name, images in episode.images.items()}
-        observations = Observation(images, proprio(episode, before, robot_base(contract, spec), contract.proprio))
-    actions = np.clip(episode.actions[kept], contract.action.low, contract.action.high).astype(np.float32)
+        images = {name: upright(images[observation_rows]) for name, images in episode.images.items()}
+        observations = Observation(
+            images, proprio(episode, observation_rows, robot_base(contract, spec), contract.proprio)
+        )
+    actions = np.clip(episode.actions[action_rows], contract.action.low, contract.action.high).astype(np.float32)
     return Demonstration(Start(task, official_index(contract.suite, task, episode.states[0])), observations, actions)

@@ -1,4 +1,4 @@
-"""The only door to LIBERO and robosuite, which are untyped, print on import and read GL settings at import.
+"""All imports of LIBERO and robosuite, which are untyped, print on import and read GL settings at import.
 
 Call `vla_rl_bench_libero.opengl.choose_backend` before the first use of this module.
 """
@@ -23,7 +23,7 @@ from vla_rl_bench_libero.options import OWN_INSTRUCTIONS
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallow what upstream prints and logs while it is imported or built."""
+    """Suppress what LIBERO and robosuite print and log."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -35,7 +35,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def numpy_seed(seed: int) -> Iterator[None]:
-    """LIBERO draws fixture poses from NumPy's global generator: seed it, and give it back as it was."""
+    """Seed NumPy's global generator, which LIBERO samples fixture poses from, and restore it at the end."""
     state = np.random.get_state()
     np.random.seed(seed)
     try:
@@ -46,54 +46,54 @@ def numpy_seed(seed: int) -> Iterator[None]:
 
 @functools.cache
 def benchmark(suite: str) -> Any:
-    """LIBERO's benchmark object of a task suite: names, instructions, files; no simulator."""
+    """Return LIBERO's benchmark object of a task suite: names, instructions, files; no simulator."""
     with quiet():
         return importlib.import_module("libero.libero.benchmark").get_benchmark_dict()[suite]()
 
 
 def bddl_file(suite: str, task: int) -> str:
-    """Path of the task's description."""
+    """Return the path of the task's BDDL description."""
     entry = benchmark(suite).get_task(task)
     folder: str = importlib.import_module("libero.libero").get_libero_path("bddl_files")
     return os.path.join(folder, entry.problem_folder, entry.bddl_file)
 
 
 def instruction(suite: str, task: int) -> str:
-    """What the robot is told: LIBERO's words, made of the file's name; the file's own where it perturbs them."""
+    """Return the instruction: LIBERO's, made from the file's name, or the file's own in suites that perturb it."""
     if not suite.endswith(OWN_INSTRUCTIONS):
         return str(benchmark(suite).get_task(task).language)
     with open(bddl_file(suite, task)) as file:
-        found = re.search(r"\(:language\s+([^)]*)\)", file.read())
-    assert found is not None
-    return found[1].strip()
+        language = re.search(r"\(:language\s+([^)]*)\)", file.read())
+    assert language is not None
+    return language[1].strip()
 
 
 def init_states(suite: str, task: int) -> NDArray[np.float64]:
-    """The official init states, ``[50, 1 + nq + nv]``: time, qpos, qvel."""
+    """Return the official init states, ``[50, 1 + nq + nv]``: time, qpos, qvel."""
     with quiet():
         return np.asarray(benchmark(suite).get_task_init_states(task))
 
 
 def off_screen_environment(suite: str, task: int, **arguments: Any) -> Any:
-    """LIBERO's OffScreenRenderEnv for a task."""
+    """Build LIBERO's OffScreenRenderEnv of a task."""
     with quiet():
-        kind = importlib.import_module("libero.libero.envs").OffScreenRenderEnv
-        return kind(bddl_file_name=bddl_file(suite, task), **arguments)
+        environment_class = importlib.import_module("libero.libero.envs").OffScreenRenderEnv
+        return environment_class(bddl_file_name=bddl_file(suite, task), **arguments)
 
 
 def render_context_class() -> Any:
-    """robosuite's MjRenderContext."""
+    """Return robosuite's MjRenderContext."""
     with quiet():
         return importlib.import_module("robosuite.utils.binding_utils").MjRenderContext
 
 
 def control_utils() -> Any:
-    """robosuite's arithmetic of operational space control, compiled by Numba."""
+    """Return robosuite's functions of operational space control, compiled by Numba."""
     with quiet():
         return importlib.import_module("robosuite.utils.control_utils")
 
 
 def randomization_error() -> type[Exception]:
-    """What placement initialisers raise when they find no place."""
-    kind: type[Exception] = importlib.import_module("robosuite.utils.errors").RandomizationError
-    return kind
+    """Return the exception that placement initializers raise if an object does not fit."""
+    error_class: type[Exception] = importlib.import_module("robosuite.utils.errors").RandomizationError
+    return error_class

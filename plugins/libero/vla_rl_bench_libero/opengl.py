@@ -1,4 +1,4 @@
-"""Which OpenGL MuJoCo renders with: EGL (Mesa's llvmpipe without a GPU) or OSMesa; their images are bit-identical."""
+"""The OpenGL library of MuJoCo: EGL (Mesa's llvmpipe without a GPU) or OSMesa; their images are bit-identical."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ assert image.max() > image.min(), "the rendered image is blank"
 
 
 def choose_backend() -> str:
-    """Set the environment variables that MuJoCo reads at its first import -> ``egl`` or ``osmesa``.
+    """Set the environment variables that MuJoCo reads at its first import, and return ``egl`` or ``osmesa``.
 
-    A user's own MUJOCO_GL stands.  Raises MissingRequirement where no library is installed.
+    A user's own MUJOCO_GL is kept.
+
+    Raises:
+        MissingRequirement: No library is installed.
     """
     backend = os.environ.get("MUJOCO_GL") or _installed_backend()
     os.environ["MUJOCO_GL"] = backend
@@ -46,14 +49,14 @@ def _installed_backend() -> str:
 
 
 def probe(backend: str, timeout: float = 60) -> str:
-    """Render a sphere with `backend` in a process of its own -> "" when it works, else the last line of its error."""
+    """Render a sphere with `backend` in a new process; return "" on success, else the last line of its error."""
     environment = {**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend}
     command = [sys.executable, "-c", _PROBE]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {timeout:g} s"
-    if done.returncode == 0:
+    if process.returncode == 0:
         return ""
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"exit code {done.returncode}"
+    lines = [line for line in process.stderr.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else f"exit code {process.returncode}"

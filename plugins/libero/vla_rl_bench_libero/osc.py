@@ -1,7 +1,7 @@
-"""robosuite's operational space controller, compiled: its equations in its order, so that every bit is the same.
+"""robosuite's operational space controller, compiled: the same equations in the same order, for the same bits.
 
-Products of a matrix and a vector that robosuite leaves to NumPy stay with NumPy (`arm.Arm`): another BLAS rounds
-otherwise.  Names are those of ``robosuite.controllers.osc``; the compiled parts of robosuite are called, not repeated.
+Products of a matrix and a vector that robosuite computes with NumPy are computed with NumPy (`arm.Arm`): another BLAS
+rounds differently.  Names are those of ``robosuite.controllers.osc``; robosuite's compiled functions are called.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ _nullspace_torques = _control.nullspace_torques
 
 
 @numba.njit(cache=True)
-def pick_joints(
+def select_arm_columns(
     position: Floats, rotation: Floats, mass: Floats, dofs: Indices,
     j_pos: Floats, j_ori: Floats, j_full: Floats, mass_matrix: Floats,
 ) -> None:  # fmt: skip
-    """The arm's columns of both Jacobians ``[3, nv]`` and of the mass matrix ``[nv, nv]``, written to the last four."""
+    """Copy the arm's part of both Jacobians ``[3, nv]`` and the mass matrix ``[nv, nv]`` to the last four arguments."""
     for column, dof in enumerate(dofs):
         for row in range(3):
             j_pos[row, column] = j_full[row, column] = position[row, dof]
             j_ori[row, column] = j_full[3 + row, column] = rotation[row, dof]
-        for row, other in enumerate(dofs):
-            mass_matrix[row, column] = mass[other, dof]
+        for row, row_dof in enumerate(dofs):
+            mass_matrix[row, column] = mass[row_dof, dof]
 
 
 @numba.njit(cache=True)
-def desire(
+def desired_wrench(
     goal_pos: Floats, goal_ori: Floats, ee_pos: Floats, ee_ori_mat: Floats, ee_pos_vel: Floats, ee_ori_vel: Floats,
     kp: Floats, kd: Floats, mass_matrix: Floats, j_full: Floats, j_pos: Floats, j_ori: Floats,
     initial_joint: Floats, joint_pos: Floats, joint_vel: Floats,
     force: Floats, torque: Floats, lambda_pos: Floats, lambda_ori: Floats, null: Floats,
 ) -> None:  # fmt: skip
-    """Desired force and torque ``[3]``, what decouples them ``[3, 3]``, null-space torques ``[7]``: the last five."""
+    """Write force, torque ``[3]``, decoupling matrices ``[3, 3]`` and null-space torques ``[7]`` to the last five."""
     error = _orientation_error(goal_ori, ee_ori_mat)
     for i in range(3):
         force[i] = (goal_pos[i] - ee_pos[i]) * kp[i] + (-ee_pos_vel[i]) * kd[i]
@@ -51,7 +51,7 @@ def desire(
 
 
 @numba.njit(cache=True)
-def command(
+def write_torques(
     torques: Floats, null: Floats, bias: Floats, dofs: Indices, low: Floats, high: Floats, motors: Indices, ctrl: Floats
 ) -> None:
     """Add gravity compensation and null-space torques to `torques` ``[7]``, and write them to `ctrl` within limits."""
@@ -61,11 +61,11 @@ def command(
 
 
 @numba.njit(cache=True)
-def grip(
+def move_fingers(
     current: Floats, change: Floats, bias: Floats, weight: Floats, motors: Indices, ctrl: Floats, action: Floats
 ) -> None:
-    """PandaGripper.format_action, from `current` ``[1 or 2]`` to `action` ``[2]``, and Robot.grip_action to `ctrl`."""
+    """Compute PandaGripper.format_action from `current` ``[1 or 2]`` to `action`, and Robot.grip_action to `ctrl`."""
     for i in range(len(action)):
-        was = current[i] if len(current) > 1 else current[0]  # one number after a reset
-        action[i] = min(max(was + change[i], -1.0), 1.0)
+        previous = current[i] if len(current) > 1 else current[0]  # one number after a reset
+        action[i] = min(max(previous + change[i], -1.0), 1.0)
         ctrl[motors[i]] = bias[i] + weight[i] * action[i]

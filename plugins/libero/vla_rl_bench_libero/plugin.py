@@ -1,4 +1,4 @@
-"""The hooks of this plugin.  Nothing heavy is imported here."""
+"""Hooks of this plugin.  Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which software a result came from."""
+"""Versions of the software behind a result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def version(distribution: str) -> str:
-    """A distribution's version, or ``unknown``."""
+    """Return a distribution's version, or ``unknown``."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -16,7 +16,7 @@ def version(distribution: str) -> str:
 
 
 def libero_distribution() -> str:
-    """Name and version of what provides the package ``libero``; its folder where no distribution says it does.
+    """Return name and version of the distribution that provides the package ``libero``, or its folder if none does.
 
     Several distributions share the package, and the official one is often a checkout on the path.
     """
@@ -29,7 +29,7 @@ def libero_distribution() -> str:
 
 
 def versions(backend: str) -> dict[str, str]:
-    """What every result records; backend: ``egl`` or ``osmesa``."""
+    """Return the versions that every result records; backend: ``egl`` or ``osmesa``."""
     return {
         "libero": libero_distribution(),
         "robosuite": version("robosuite"),

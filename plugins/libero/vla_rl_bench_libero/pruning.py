@@ -1,7 +1,7 @@
-"""Exact rendering without the triangles that touch no pixel: the same pictures for less than half of the work.
+"""Exact rendering without the triangles that touch no pixel: the same images for less than half of the work.
 
-Before a picture, each mesh is uploaded again with the triangles that may show in it (`coverage`), unless it stands
-where it stood: most objects of a scene lie still.
+Before an image is rendered, each mesh that has moved is uploaded again with only the triangles that may be visible
+(`triangle_coverage`).  Most objects of a scene do not move.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vla_rl_bench_libero.triangle_coverage import ROUNDING, mark, project
 
 Floats = NDArray[np.float64]
 
-MOTION = 1 / 512  # pixels that a mesh may move before it is looked at again; part of the margin
-_FEW = 400  # triangles: a mesh with no more is drawn whole
+MOTION = 1 / 512  # pixels that a mesh may move before it is pruned again; part of the margin
+_MIN_FACES = 400  # triangles: a mesh with no more is not pruned
 _FACES = ("mesh_face", "mesh_facenormal", "mesh_facetexcoord")
 
 
 class Mesh:
-    """A mesh as its render context holds it: whole, or pruned for where its geoms were when it was last looked at."""
+    """A mesh as uploaded to its render context: whole, or pruned for the latest poses of its geoms."""
 
     def __init__(self, model: mujoco.MjModel, mesh: int, geoms: Sequence[int]) -> None:
         self._model, self._mesh, self._geoms = model, mesh, list(geoms)
@@ -38,35 +38,35 @@ class Mesh:
         self._uploaded = np.ones(self._count, bool)
         self._poses, self._reach = np.full((len(self._geoms), 12), np.inf), 0.0
 
-    def forget(self) -> None:
-        """Another picture is wanted."""
+    def invalidate(self) -> None:
+        """Prune again at the next image: the view has changed."""
         self._poses[:] = np.inf
 
-    def prune(self, data: mujoco.MjData, seen: Sequence[View], size: int, samples: Floats, context: Any) -> None:
-        """Upload what may show in a picture of `size` pixels, if that may have changed."""
+    def prune(self, data: mujoco.MjData, views: Sequence[View], size: int, samples: Floats, context: Any) -> None:
+        """Upload the triangles that may be visible in an image of `size` pixels, if they may have changed."""
         poses = np.concatenate([data.geom_xpos[self._geoms], data.geom_xmat[self._geoms]], axis=1)
         if self._at_rest(poses):
             return
         kept = np.zeros(self._count, bool)
         self._poses, self._reach = poses, np.inf
         for pose in poses:
-            for view in seen:
+            for view in views:
                 self._reach = min(self._reach, self._mark(pose, view, size, samples, kept))
         if not np.array_equal(kept, self._uploaded):
             self._upload(np.flatnonzero(kept), context)
             self._uploaded = kept
 
     def _at_rest(self, poses: Floats) -> bool:
-        """Whether no vertex has moved by `MOTION` pixels."""
-        moved = poses - self._poses
-        way = np.linalg.norm(moved[:, :3], axis=1) + np.linalg.norm(moved[:, 3:], axis=1) * self._radius
-        return bool(way.max() < self._reach)
+        """Check that no vertex has moved by `MOTION` pixels."""
+        motion = poses - self._poses
+        distance = np.linalg.norm(motion[:, :3], axis=1) + np.linalg.norm(motion[:, 3:], axis=1) * self._radius
+        return bool(distance.max() < self._reach)
 
     def _mark(self, pose: Floats, view: View, size: int, samples: Floats, kept: NDArray[np.bool_]) -> float:
-        """-> metres that any vertex may move before it has moved by `MOTION` pixels.
+        """Mark the triangles that a view may show; return the meters that a vertex may move within `MOTION` pixels.
 
-        A mesh that is clipped anywhere stays whole: llvmpipe culls by other arithmetic in a batch with a clipped vertex
-        (draw_pipe_cull.c before the snap, lp_setup_tri.c after it), and pruning regroups the batches.
+        A mesh that is clipped anywhere stays whole: llvmpipe culls with different arithmetic in a batch with a clipped
+        vertex (draw_pipe_cull.c before the snap, lp_setup_tri.c after it), and pruning changes the batches.
         """
         rotation, shift = view.axes @ pose[3:].reshape(3, 3), view.axes @ pose[:3] + view.origin
         nearest, widest, *bounds = project(self._vertices, rotation, shift, view.focal, size, self._points)
@@ -84,20 +84,20 @@ class Mesh:
         return float(MOTION * nearest / (2 * view.focal * (1 + widest)))
 
     def _behind(self, pose: Floats, view: View) -> bool:
-        """Whether part of the mesh lies behind the mirror, where MuJoCo clips it."""
+        """Check if part of the mesh is behind the mirror, where MuJoCo clips it."""
         if view.mirror is None:
             return False
         normal, height = view.mirror
         return bool((self._vertices @ (pose[3:].reshape(3, 3).T @ normal)).min() + pose[:3] @ normal < height + 1e-4)
 
     def _upload(self, kept: NDArray[np.intp], context: Any) -> None:
-        """MuJoCo uploads a mesh as its model has it: the model has the pruned one for so long."""
+        """Upload the pruned mesh: MuJoCo uploads from the model, which holds the pruned faces during the call."""
         model, mesh = self._model, self._mesh
         hull, rows = model.mesh_graphadr[mesh], slice(self._first, self._first + len(kept))
         try:
             for name, faces in self._faces.items():
                 getattr(model, name)[rows] = faces[kept]
-            model.mesh_facenum[mesh], model.mesh_graphadr[mesh] = len(kept), -1  # no picture shows convex hulls
+            model.mesh_facenum[mesh], model.mesh_graphadr[mesh] = len(kept), -1  # no image shows convex hulls
             mujoco.mjr_uploadMesh(model, context.con, mesh)
         finally:
             model.mesh_facenum[mesh], model.mesh_graphadr[mesh] = self._count, hull
@@ -109,32 +109,34 @@ class Pruner:
     """Keeps a render context's meshes pruned for a fixed camera."""
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, context: Any, camera: int) -> None:
-        """context: robosuite's, current."""
+        """Prepare the visible meshes of robosuite's render context, which must be current."""
         self._model, self._data, self._context, self._camera = model, data, context, camera
-        shown = np.flatnonzero(context.vopt.geomgroup[model.geom_group])
-        self._mirrors, self._samples = mirrors(model, shown), sample_positions()
-        users: dict[int, list[int]] = defaultdict(list)
-        for geom in shown:
+        visible = np.flatnonzero(context.vopt.geomgroup[model.geom_group])
+        self._mirrors, self._samples = mirrors(model, visible), sample_positions()
+        geoms_by_mesh: dict[int, list[int]] = defaultdict(list)
+        for geom in visible:
             if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_MESH.value:
-                users[int(model.geom_dataid[geom])].append(int(geom))
-        self._meshes = [Mesh(model, mesh, geoms) for mesh, geoms in users.items() if model.mesh_facenum[mesh] > _FEW]
-        self._last: bytes | None = None
+                geoms_by_mesh[int(model.geom_dataid[geom])].append(int(geom))
+        self._meshes = [
+            Mesh(model, mesh, geoms) for mesh, geoms in geoms_by_mesh.items() if model.mesh_facenum[mesh] > _MIN_FACES
+        ]
+        self._view_key: bytes | None = None
 
     def prepare(self, size: int) -> None:
-        """Prune for a picture of the scene as it is, `size` pixels squared; the context is current."""
-        seen = views(self._model, self._data, self._camera, size, self._mirrors)
-        if self._last != (
-            key := b"".join(part.tobytes() for view in seen for part in (view.axes, view.origin, view.window))
+        """Prune for an image of `size` x `size` pixels of the current scene; the context must be current."""
+        camera_views = views(self._model, self._data, self._camera, size, self._mirrors)
+        if self._view_key != (
+            key := b"".join(part.tobytes() for view in camera_views for part in (view.axes, view.origin, view.window))
         ):
-            self._last = key
+            self._view_key = key
             for mesh in self._meshes:
-                mesh.forget()
+                mesh.invalidate()
         for mesh in self._meshes:
-            mesh.prune(self._data, seen, size, self._samples, self._context)
+            mesh.prune(self._data, camera_views, size, self._samples, self._context)
 
 
-def prunes(model: mujoco.MjModel) -> bool:
-    """Whether it pays and is exact: llvmpipe draws, whose rounding is known, and nothing casts a shadow.
+def can_prune(model: mujoco.MjModel) -> bool:
+    """Check that pruning is exact: llvmpipe renders, whose rounding is known, and no light casts shadows.
 
     A render context must be current.
     """
@@ -145,7 +147,7 @@ def prunes(model: mujoco.MjModel) -> bool:
 
 
 def sample_positions() -> Floats:
-    """Where the current frame buffer samples a pixel, from its lower left corner, ``[S, 2]``."""
+    """Return the sample positions of a pixel of the current frame buffer, from its lower left corner, ``[S, 2]``."""
     from OpenGL import GL
 
     count = int(GL.glGetIntegerv(GL.GL_SAMPLES))
@@ -157,7 +159,7 @@ def sample_positions() -> Floats:
 def _merged(
     model: mujoco.MjModel, mesh: int, faces: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """A mesh's distinct vertices ``[V, 3]``, and its faces' corners among them ``[F, 3]``: most occur several times."""
+    """Return a mesh's distinct vertices ``[V, 3]`` and its faces as indices of them ``[F, 3]``."""
     start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
     vertices = np.ascontiguousarray(model.mesh_vert[start : start + count])
     _, first, inverse = np.unique(vertices.view("V12").ravel(), return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""A recorded LIBERO episode, as NumPy arrays: what must be put right before a policy may imitate it.  No simulator."""
+"""A recorded LIBERO episode as NumPy arrays, and the corrections that imitation needs.  No simulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vla_rl_bench_libero.simulator import PROPRIO, Vector, proprioception
 
 NOOP_NORM = 1e-4  # OpenVLA, experiments/robot/libero/regenerate_libero_dataset.py: is_noop
 
-# Of the robot's base, metres, world; read from the simulator of a task of each scene.
+# Position of the robot's base, meters, world; read from the simulator of a task of each scene.
 _BASES = {
     "libero_spatial": (-0.66, 0.0, 0.912),
     "libero_object": (-0.6, 0.0, 0.0),
@@ -26,9 +26,9 @@ _BASES = {
 
 def check_finite(values: Vector, name: str, where: str) -> None:
     """Reject recorded rows ``[T, width]`` with a NaN or infinite number."""
-    places = np.argwhere(~np.isfinite(values))
-    if len(places):
-        row, column = places[0]
+    indices = np.argwhere(~np.isfinite(values))
+    if len(indices):
+        row, column = indices[0]
         raise UserError(
             f"{where}: `{name}` is {values[row, column]} in row {row}, column {column}, and must be finite; "
             "remove that demonstration"
@@ -37,76 +37,70 @@ def check_finite(values: Vector, name: str, where: str) -> None:
 
 @dataclass(frozen=True)
 class Episode:
-    """Rows of one demonstration, as the file has them; T steps.
+    """Rows of one demonstration as stored in the file; T steps."""
 
-    actions: ``[T, 7]``.  states: MuJoCo's, flattened, ``[T, 1 + nq + nv]``, *before* the action of their row; the arm's
-    seven joints come right after the time.  images: camera -> uint8 ``[T, H, W, 3]``, upside down, as LIBERO renders.
-    position, rotation, gripper: eef in metres, world; axis-angle in radians; finger joints in metres.  joints: the
-    arm's, radians, as observed.
-    """
-
-    actions: Vector
-    states: Vector
-    images: dict[str, ImageArray]
-    position: Vector
-    rotation: Vector
-    gripper: Vector
-    joints: Vector
+    actions: Vector  # [T, 7]
+    states: Vector  # MuJoCo's, [T, 1 + nq + nv], *before* the row's action; the arm's seven joints follow the time
+    images: dict[str, ImageArray]  # by camera, uint8 [T, H, W, 3], upside down, as LIBERO renders
+    position: Vector  # eef, meters, world
+    rotation: Vector  # eef, axis-angle, radians
+    gripper: Vector  # finger joints, meters
+    joints: Vector  # the arm's, radians, as observed
 
 
 def noops(actions: Vector) -> NDArray[np.bool_]:
-    """-> ``[T]``: actions that do nothing, as OpenVLA has it: no motion, and the gripper as in the last action *kept*.
+    """Return a mask ``[T]`` of OpenVLA's no-op actions: no motion, and the gripper as in the last action *kept*.
 
-    A first action needs to have no motion only.
+    For the first action, no motion is enough.
     """
     still = np.linalg.norm(actions[:, :-1], axis=1) < NOOP_NORM
-    found = np.zeros(len(actions), bool)
+    mask = np.zeros(len(actions), bool)
     gripper: float | None = None
     for step, action in enumerate(actions):
-        found[step] = still[step] and gripper in (None, action[-1])
-        if not found[step]:
+        mask[step] = still[step] and gripper in (None, action[-1])
+        if not mask[step]:
             gripper = action[-1]
-    return found
+    return mask
 
 
-def seen_late(episode: Episode) -> bool:
-    """Whether each row's observation was made *after* its action.
+def observed_after_action(episode: Episode) -> bool:
+    """Check if each row's observation was recorded *after* its action.
 
-    It was in LIBERO's own files (scripts/create_dataset.py steps, then records), and is not in those that OpenVLA
-    regenerated.  The states tell: they are before the action in both, so late joints are those of the next row's state.
+    LIBERO's own files record after the action (scripts/create_dataset.py steps, then records); OpenVLA's regenerated
+    files record before it.  The states are before the action in both: late joints equal those of the next row's state.
     """
     if len(episode.actions) < 2:
         return False
     joints = episode.states[:, 1 : 1 + episode.joints.shape[1]]
-    here = np.abs(episode.joints[:-1] - joints[:-1]).mean()
-    ahead = np.abs(episode.joints[:-1] - joints[1:]).mean()
-    return bool(ahead < here)
+    error_same_row = np.abs(episode.joints[:-1] - joints[:-1]).mean()
+    error_next_row = np.abs(episode.joints[:-1] - joints[1:]).mean()
+    return bool(error_next_row < error_same_row)
 
 
 def kept_rows(episode: Episode) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """-> rows whose actions are kept, and beside each the row whose observation was seen before that action.
+    """Return the rows of the actions that are kept, and for each the row of the observation before that action.
 
-    No-ops are left out.  Where observations are late, so is the first row, before which nothing was seen.
+    No-ops are dropped.  If observations are recorded after the action, so is the first row, which has none before it.
     """
     rows = np.flatnonzero(~noops(episode.actions))
-    if not seen_late(episode):
+    if not observed_after_action(episode):
         return rows, rows
     rows = rows[rows > 0]
     return rows, rows - 1
 
 
 def proprio(episode: Episode, rows: NDArray[np.int64], base: Vector, names: tuple[str, ...]) -> FloatArray:
-    """float32 ``[len(rows), len(names)]``, in the order of `names`, each of which is one of `PROPRIO`."""
+    """Return float32 ``[len(rows), len(names)]`` in the order of `names`, which are members of `PROPRIO`."""
     values = proprioception(episode.position[rows] - base, episode.rotation[rows], episode.gripper[rows])
     return values[:, [PROPRIO.index(name) for name in names]]
 
 
 def upright(images: ImageArray) -> ImageArray:
-    """``[T, H, W, 3]`` as LIBERO stores them -> rotated by 180 degrees, as the environment's are."""
+    """Rotate images ``[T, H, W, 3]`` of LIBERO's files by 180 degrees, to the environment's orientation."""
     return np.ascontiguousarray(images[:, ::-1, ::-1])
 
 
 def robot_base(contract: EnvironmentSpec, task: TaskSpec) -> Vector:
-    """Metres, world: by the suite, or by the scene that a name of libero_10 and libero_90 begins with."""
+    """Return the position of the robot's base, meters, world, by suite, or by scene in libero_10 and libero_90."""
     scene = task.name.split("_SCENE")[0]
     return np.array(_BASES[contract.suite] if contract.suite in _BASES else _BASES[scene])

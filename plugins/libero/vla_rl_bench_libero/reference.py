@@ -1,7 +1,7 @@
-"""The reference driver: LIBERO's OffScreenRenderEnv as it is: hard resets, all observables, two cameras at every step.
+"""The reference driver: LIBERO's unmodified OffScreenRenderEnv: hard resets, all observables, two cameras per step.
 
-A start is what a fresh OffScreenRenderEnv gives after ``seed(0); reset(); set_init_state(state)``, as in SimpleVLA-RL's
-workers.  (A second reset of the same one gives other fixture poses: its list of initialisers has grown.)
+A start is the state of a new OffScreenRenderEnv after ``seed(0); reset(); set_init_state(state)``, as in SimpleVLA-RL's
+workers.  (A second reset of the same environment gives other fixture poses: its list of initializers has grown.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vla_rl_bench_libero.stopwatch import Stopwatch
 
 
 class ReferenceSimulator:
-    """Slow (0.12 s a step, 4 s a reset); here to prove the tuned driver right.  Rendering is counted as stepping."""
+    """LIBERO's own environment (0.12 s a step, 4 s a reset), to verify the tuned driver."""
 
     def __init__(self, suite: str, task: int, image_size: int, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
@@ -26,23 +26,23 @@ class ReferenceSimulator:
             suite, task, camera_heights=image_size, camera_widths=image_size
         )
         self.instance: Any = self._environment.env
-        self._initialisers = len(self.instance.object_property_initializers)
+        self._initializers = len(self.instance.object_property_initializers)
         self.base = np.array(self.instance.robots[0].base_pos)
 
     def reset(self, index: int, settle: int) -> Frame:
         self._make_current()
-        del self.instance.object_property_initializers[self._initialisers :]
+        del self.instance.object_property_initializers[self._initializers :]
         with libero_api.numpy_seed(LIBERO_SEED), libero_api.quiet():
             self._environment.reset()
-        seen = self._environment.set_init_state(self._states[index])
+        observation = self._environment.set_init_state(self._states[index])
         for _ in range(settle):
-            seen = self._environment.step(list(SETTLE_ACTION))[0]
-        return _frame(seen)
+            observation = self._environment.step(list(SETTLE_ACTION))[0]
+        return _frame(observation)
 
-    def step(self, action: Vector, look: bool) -> tuple[bool, Frame | None]:
+    def step(self, action: Vector, render: bool) -> tuple[bool, Frame | None]:
         self._make_current()
-        seen, _, done, _ = self._environment.step(np.asarray(action, np.float64).tolist())
-        return bool(done), _frame(seen) if look else None
+        observation, _, done, _ = self._environment.step(np.asarray(action, np.float64).tolist())
+        return bool(done), _frame(observation) if render else None
 
     def film(self) -> ImageArray:
         self._make_current()
@@ -54,14 +54,14 @@ class ReferenceSimulator:
         self._environment.close()
 
     def _make_current(self) -> None:
-        """Another task's context may be current, and GL calls, also those that free, go to the current one."""
+        """Make this task's GL context current: all GL calls, also those that free memory, go to the current one."""
         self._environment.sim._render_context_offscreen.gl_ctx.make_current()
 
 
-def _frame(seen: dict[str, Any]) -> Frame:
+def _frame(observation: dict[str, Any]) -> Frame:
     return Frame(
-        rotate(seen["agentview_image"]),
-        np.array(seen["robot0_eef_pos"]),
-        np.array(seen["robot0_eef_quat"]),
-        np.array(seen["robot0_gripper_qpos"]),
+        rotate(observation["agentview_image"]),
+        np.array(observation["robot0_eef_pos"]),
+        np.array(observation["robot0_eef_quat"]),
+        np.array(observation["robot0_gripper_qpos"]),
     )

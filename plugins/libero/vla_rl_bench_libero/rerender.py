@@ -1,4 +1,4 @@
-"""Recorded states seen again: images of another size than the file's, from the simulator."""
+"""Images of recorded states, rendered by the simulator in another size than the file's."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ _PACKAGES = ("libero", "robosuite", "mujoco")
 
 
 class Rerenderer:
-    """Builds a task's simulator when it is first needed, and one at a time: each takes 4 s and 1 GB."""
+    """A renderer of recorded states; it keeps one task's simulator (4 s and 1 GB), built when needed."""
 
     def __init__(self, suite: str, options: LiberoOptions) -> None:
-        self._suite, self._options = suite, replace(options, driver="tuned")  # shows what the reference shows
+        self._suite, self._options = suite, replace(options, driver="tuned")  # same images as the reference
         self._task: int | None = None
         self._simulator: TunedSimulator | None = None
 
     def __enter__(self) -> Rerenderer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._close()
 
     def observations(self, task: int, states: Vector, image: ImageSpec, where: str) -> Observation:
-        """States ``[T, 1 + nq + nv]`` -> what is seen in each, images of the environment's size."""
-        _need_simulator(image, where)
-        simulator = self._of(task)
+        """Return the observation of each state ``[T, 1 + nq + nv]``, with images of the environment's size."""
+        _require_simulator(image, where)
+        simulator = self._simulator_of(task)
         try:
-            return Observation.stack([observation(simulator.show(state), simulator.base) for state in states])
+            return Observation.stack([observation(simulator.render_state(state), simulator.base) for state in states])
         except ValueError as error:
             raise UserError(f"{where}: {error}; is this file of another task?") from None
 
-    def _of(self, task: int) -> TunedSimulator:
+    def _simulator_of(self, task: int) -> TunedSimulator:
         if self._simulator is None or self._task != task:
             from vla_rl_bench_libero.environment import tuned_simulator
 
@@ -59,22 +61,24 @@ class Rerenderer:
             self._simulator = None
 
 
-def _need_simulator(image: ImageSpec, where: str) -> None:
-    """Complain unless the simulator is there and renders."""
-    what = f"{where}: no {image.width}x{image.height} images of `{image.name}`"
+def _require_simulator(image: ImageSpec, where: str) -> None:
+    """Raise UserError unless the simulator is installed and renders."""
+    problem = f"{where}: no {image.width}x{image.height} images of `{image.name}`"
     if image.name != CAMERA:
-        raise UserError(f"{what}, and only `{CAMERA}` is rendered again; set environment.image_size to the stored size")
+        raise UserError(
+            f"{problem}, and only `{CAMERA}` is rendered again; set environment.image_size to the stored size"
+        )
     advice = "set environment.image_size to the stored size, or let the states be rendered again"
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
-        raise UserError(f"{what}: {advice}, which needs {', '.join(missing)}. Run: {INSTALL}")
+        raise UserError(f"{problem}: {advice}, which needs {', '.join(missing)}. Run: {INSTALL}")
     try:
         choose_backend()
     except MissingRequirement as error:
-        raise UserError(f"{what}: {advice}. {error}") from None
+        raise UserError(f"{problem}: {advice}. {error}") from None
 
 
 def official_index(suite: str, task: int, state: Vector) -> int:
-    """The official init state that `state` is (time aside), or 0: also where LIBERO is not installed."""
+    """Return the index of the official init state equal to `state` (except time); 0 if none is or LIBERO is missing."""
     if any(find_spec(name) is None for name in _PACKAGES):
         return 0
     try:
@@ -86,5 +90,5 @@ def official_index(suite: str, task: int, state: Vector) -> int:
     states = libero_api.init_states(suite, task)
     if states.shape[1] != len(state):
         return 0
-    same = np.isclose(states[:, 1:], state[1:], rtol=0.0, atol=1e-6).all(1)
-    return int(same.argmax())  # 0 where none is
+    equal = np.isclose(states[:, 1:], state[1:], rtol=0.0, atol=1e-6).all(1)
+    return int(equal.argmax())  # 0 if none is equal

@@ -1,4 +1,4 @@
-"""Everything that a reset of LIBERO sets back, so that a reset is a copy of 0.2 ms instead of 2 s."""
+"""Copies of everything that a reset of LIBERO restores: a reset takes 0.2 ms instead of 2 s."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import mujoco
 import numpy as np
 
-# Fixture poses live in the model, not in the init state; a stove's flame is a site's colour.
+# Fixture poses are in the model, not in the init state; a stove's flame is a site's color.
 _MODEL_FIELDS = ("body_pos", "body_quat", "site_rgba", "geom_rgba")
 
 
 class Snapshot:
-    """The whole of a simulator as it was when `save` was last called."""
+    """The complete state of a simulator at the last call of `save`."""
 
     def __init__(self, instance: Any) -> None:
-        """instance: LIBERO's problem instance (``OffScreenRenderEnv.env``)."""
+        """Save the state of LIBERO's problem instance (``OffScreenRenderEnv.env``)."""
         self._instance, self._robot = instance, instance.robots[0]
         self._model, self._live = instance.sim.model._model, instance.sim.data._data
-        self._data = mujoco.MjData(self._model)  # asks for 1.3 GB, of which all but 2 MB is never touched
+        self._data = mujoco.MjData(self._model)  # reserves 1.3 GB, but touches only 2 MB
         self.save()
 
     def save(self) -> None:
@@ -37,7 +37,7 @@ class Snapshot:
 
 
 def _plain_values(controller: Any) -> dict[str, Any]:
-    """The controller's own state: arrays, numbers, flags; not its simulator."""
+    """Return the controller's own state (arrays, numbers, flags), without its simulator."""
     return {
         name: _copy(value)
         for name, value in vars(controller).items()
@@ -46,5 +46,5 @@ def _plain_values(controller: Any) -> dict[str, Any]:
 
 
 def _copy(value: Any) -> Any:
-    """Arrays keep their memory order: BLAS rounds by it."""
+    """Copy arrays in their memory order, which BLAS rounding depends on."""
     return value.copy(order="K") if isinstance(value, np.ndarray) else value

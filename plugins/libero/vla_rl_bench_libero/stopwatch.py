@@ -1,4 +1,4 @@
-"""Seconds by name; a nested measurement is taken out of the one around it."""
+"""Seconds by activity; a nested measurement is subtracted from the enclosing one."""
 
 from __future__ import annotations
 

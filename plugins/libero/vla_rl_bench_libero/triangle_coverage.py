@@ -1,7 +1,7 @@
-"""Which triangles of a mesh can touch a picture at all.  Conservative: leaving out the others changes no pixel.
+"""Selection of the triangles of a mesh that can touch an image.  Conservative: omitting the rest changes no pixel.
 
-LIBERO's meshes are so fine that most triangles face away, lie outside the picture or slip between the points at which
-OpenGL samples it.  llvmpipe finds that out one by one, after shading their vertices; here it takes nanoseconds.
+LIBERO's meshes are so fine that most triangles face away, are outside the image or are between the points at which
+OpenGL samples it.  llvmpipe rejects them one by one after shading their vertices; this selection takes nanoseconds.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Pixels that a corner may lie off from where it is computed here: llvmpipe snaps to a grid of 1/256 (lp_setup_tri.c,
-# FIXED_ORDER), so 1/512, and float32 matrices are good for 0.0005 at 256 pixels.
+# Pixels by which a corner may be off from `project`: llvmpipe snaps to a grid of 1/256 (lp_setup_tri.c, FIXED_ORDER),
+# that is 1/512, and float32 matrices add up to 0.0005 at 256 pixels.
 ROUNDING = 1 / 256
-_LARGE = 3.0  # pixels; a triangle that spans more is kept without a closer look
+_LARGE = 3.0  # pixels; a triangle that spans more is kept without further tests
 
 
 @numba.njit(cache=True)
 def project(
     vertices: NDArray[np.float32], rotation: Floats, shift: Floats, focal: float, size: int, out: Floats
 ) -> tuple[float, float, float, float, float, float]:
-    """Vertices ``[V, 3]``, metres -> `out` ``[V, 3]``: x, y (pixels from the lower left corner), depth (metres).
+    """Project vertices ``[V, 3]``, meters, into `out` ``[V, 3]``.
 
-    rotation, shift: to the camera's frame, right, up and forward.  -> the least depth, the greatest tangent of an angle
-    off the optical axis, and the bounds: left, bottom, right, top.
+    out: x, y (pixels from the lower left corner), depth (meters).  rotation, shift: to the camera's frame (right, up,
+    forward).
+
+    Returns:
+        The smallest depth, the largest tangent of an angle off the optical axis, and the bounds: left, bottom, right,
+        top.
     """
     nearest, widest, half = np.inf, 0.0, size / 2
     left, low, right, high = np.inf, np.inf, -np.inf, -np.inf
@@ -53,11 +57,16 @@ def mark(
     culled: bool,
     kept: NDArray[np.bool_],
 ) -> None:
-    """Set `kept` ``[F]`` where a triangle of `corners` ``[F, 3]`` may touch a sample; never clear it.
+    """Set `kept` ``[F]`` for each triangle of `corners` ``[F, 3]`` that may touch a sample; never clear it.
 
-    points: as `project` leaves them, all before the camera.  window: left, bottom, right, top, pixels: the part of the
-    picture that matters.  samples: where a pixel is sampled, from its lower left corner, ``[S, 2]``.
-    margin: pixels by which a corner may be off.  culled: OpenGL leaves out triangles that face away.
+    Args:
+        points: From `project`, all in front of the camera.
+        corners: Indices of points.
+        window: Left, bottom, right, top of the visible part of the image, pixels.
+        samples: Sample positions of a pixel from its lower left corner, ``[S, 2]``.
+        margin: Pixels by which a corner may be off.
+        culled: OpenGL omits triangles that face away.
+        kept: Written.
     """
     for face in range(len(corners)):
         if kept[face]:

@@ -1,8 +1,8 @@
 """The tuned driver: the same states and images as `reference`, ten times cheaper.
 
-- One position and velocity pass a substep (``mj_step1``, controller, ``mj_step2``) where robosuite makes three.
-- No robosuite observables, which run 25 times a step; a camera renders only when somebody looks.
-- The simulator lives as long as its worker; a reset restores a `Snapshot`.
+- One position and velocity pass per substep (``mj_step1``, controller, ``mj_step2``); robosuite makes three.
+- No robosuite observables, which run 25 times a step; a camera renders only on request.
+- The simulator exists as long as its worker; a reset restores a `Snapshot`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import numpy as np
 from vla_rl_bench.types import ImageArray
 from vla_rl_bench_libero import libero_api
 from vla_rl_bench_libero.arm import Arm
-from vla_rl_bench_libero.pruning import Pruner, prunes
+from vla_rl_bench_libero.pruning import Pruner, can_prune
 from vla_rl_bench_libero.simulator import CAMERA, FILM_SIZE, LIBERO_SEED, SETTLE_ACTION, Frame, Vector, rotate
 from vla_rl_bench_libero.snapshot import Snapshot
 from vla_rl_bench_libero.starts import Starts
 from vla_rl_bench_libero.stopwatch import Stopwatch
 
 # robosuite's Observable samples once in 25 substeps; after reset and set_init_state, which both count as an update,
-# that is always in the last but one, after its mj_step.
+# that is always the last but one, after its mj_step.
 OBSERVED_SUBSTEP = 23
 
 
@@ -39,9 +39,9 @@ class TunedSimulator:
         construction: Callable[[int], AbstractContextManager[None]] = lambda size: contextlib.nullcontext(),
         prune: bool = True,
     ) -> None:
-        """construction: entered while the simulator is built; `fast_render.fast_rendering` goes here.
+        """Build the simulator inside the context `construction`, such as `fast_render.fast_rendering`.
 
-        prune: leave out triangles that touch no pixel.
+        prune: omit triangles that touch no pixel.
         """
         self._size, self._stopwatch = image_size, stopwatch
         self.starts = Starts(suite, task, self)
@@ -51,9 +51,9 @@ class TunedSimulator:
                 hard_reset=False, ignore_done=True,
             )  # fmt: skip
             self.instance: Any = self._environment.env
-            # A hard reset appends these drawers' and knobs' initialisers once more, and each draws before the fixtures.
+            # A hard reset appends these drawers' and knobs' initializers again, and each samples before the fixtures.
             self.instance.object_property_initializers *= 2
-            np.random.seed(LIBERO_SEED)  # construction has drawn from it; LIBERO's users seed right before the reset
+            np.random.seed(LIBERO_SEED)  # again: construction has used the generator, and users seed before the reset
             self._environment.reset()
         self.base = np.array(self.instance.robots[0].base_pos)
         self._model, self._data = self.instance.sim.model._model, self.instance.sim.data._data
@@ -62,7 +62,9 @@ class TunedSimulator:
         self._pruner: Pruner | None = None
         if prune:
             self._context.gl_ctx.make_current()
-            self._pruner = Pruner(self._model, self._data, self._context, self._camera) if prunes(self._model) else None
+            self._pruner = (
+                Pruner(self._model, self._data, self._context, self._camera) if can_prune(self._model) else None
+            )
         self._substeps = int(self.instance.control_timestep / self.instance.model_timestep)
         self._arm = Arm(self.instance.robots[0])
         self._after_reset, self._settled_snapshot = Snapshot(self.instance), Snapshot(self.instance)
@@ -74,28 +76,28 @@ class TunedSimulator:
             self._settled = index, settle, frame
             self._settled_snapshot.save()
             return frame
-        self._settled_snapshot.restore()  # the members of a GRPO group all begin here
+        self._settled_snapshot.restore()  # all members of a GRPO group begin at this state
         return self._settled[2]
 
     def _settle(self, index: int, settle: int) -> Frame:
-        """Set the init state, then take the settling steps."""
-        self.place(self.starts[index])
+        """Set the init state and take the settling steps."""
+        self.set_state(self.starts[index])
         for _ in range(settle - 1):
-            self.step(np.array(SETTLE_ACTION), look=False)
-        frame = self.step(np.array(SETTLE_ACTION), look=True)[1] if settle else None
-        return frame or self._look()
+            self.step(np.array(SETTLE_ACTION), render=False)
+        frame = self.step(np.array(SETTLE_ACTION), render=True)[1] if settle else None
+        return frame or self._observe()
 
-    def show(self, state: Vector) -> Frame:
-        """What is seen in a recorded state ``[1 + nq + nv]``: time, positions, velocities.  Ends the episode."""
+    def render_state(self, state: Vector) -> Frame:
+        """Return the frame of a recorded state ``[1 + nq + nv]`` (time, positions, velocities); ends the episode."""
         if state.shape != (1 + self._model.nq + self._model.nv,):
             raise ValueError(
-                f"a state of {state.shape} is not this task's: {1 + self._model.nq + self._model.nv} numbers"
+                f"a state of shape {state.shape}; this task's have {1 + self._model.nq + self._model.nv} numbers"
             )
-        self.place(state)
-        return self._look()
+        self.set_state(state)
+        return self._observe()
 
-    def place(self, state: Vector) -> None:
-        """As LIBERO's set_init_state does, right after a reset."""
+    def set_state(self, state: Vector) -> None:
+        """Set a state as LIBERO's set_init_state does right after a reset."""
         self._after_reset.restore()
         positions = self._model.nq
         self._data.time = state[0]
@@ -105,14 +107,14 @@ class TunedSimulator:
         self.instance._check_success()
         self.instance._post_process()
 
-    def step(self, action: Vector, look: bool) -> tuple[bool, Frame | None]:
+    def step(self, action: Vector, render: bool) -> tuple[bool, Frame | None]:
         frame = None
         for substep in range(self._substeps):
             mujoco.mj_step1(self._model, self._data)
             self._arm.actuate(action, new_goal=substep == 0)
             mujoco.mj_step2(self._model, self._data)
-            if look and substep == OBSERVED_SUBSTEP:
-                frame = self._look()
+            if render and substep == OBSERVED_SUBSTEP:
+                frame = self._observe()
         self.instance._post_process()
         return bool(self.instance._check_success()), frame
 
@@ -121,17 +123,17 @@ class TunedSimulator:
 
     def close(self) -> None:
         self._context.gl_ctx.make_current()
-        # The last references but the environment's: the context is freed while it is current.  Freed under another it
-        # would delete that one's meshes, which have the same numbers.
+        # Drop all references but the environment's, so that the context is freed while it is current.  Freed under
+        # another context it would delete that context's meshes, which have the same numbers.
         del self._pruner, self._context
         self._environment.close()
 
-    def _look(self) -> Frame:
+    def _observe(self) -> Frame:
         return Frame(self._render(self._size), *self._arm.pose())
 
     def _render(self, size: int) -> ImageArray:
         with self._stopwatch.measure("rendering"):
-            self._context.gl_ctx.make_current()  # with several tasks in a process another's may be current
+            self._context.gl_ctx.make_current()  # with several tasks in a process another context may be current
             if self._pruner is not None:
                 self._pruner.prepare(size)
             self._context.render(size, size, self._camera)

@@ -1,4 +1,4 @@
-"""Meta-World runs under an interpreter of its own; tests of it say how to build it."""
+"""Skip or fail tests marked `sim` if Meta-World's interpreter is not built."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vla_rl_bench_metaworld.plugin import INTERPRETER
 
 @cache
 def missing() -> str:
-    """What to type before the simulator runs here; "" when it does."""
+    """Return the command that makes the simulator run; "" if it runs."""
     if interpreters.find(INTERPRETER) is None:
         return "metaworld runs under an interpreter of its own. Run: vla-rl-bench env create metaworld"
     return ""

@@ -1,4 +1,4 @@
-"""What vla-rl-bench relies on, played by Meta-World itself in its own interpreter."""
+"""The conformance tests of environments, for Meta-World under its own interpreter."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ class TestMetaWorld(EnvironmentContract):
     suite = "mt10"
     options = MetaworldOptions(image_size=64, rendering="fast", step_limit=120)
     changes: ClassVar = {"camera": "corner2", "image_size": 96, "rendering": "exact", "step_limit": 200}
-    harmless = ("expert_noise",)  # it changes demonstrations, not what they are judged by
-    tasks = (5, 9)  # drawer-close: pushed; window-close: a handle pushed along
+    harmless = ("expert_noise",)  # it changes demonstrations only
+    tasks = (5, 9)  # drawer-close, window-close
     steps = 24

@@ -1,4 +1,4 @@
-"""Options, tasks, units and protocol, without the simulator."""
+"""Tests of options, tasks, units and protocol, without the simulator."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vla_rl_bench_metaworld.checks import interpreter_is_built, library_is_there
+from vla_rl_bench_metaworld.checks import check_interpreter, check_library
 from vla_rl_bench_metaworld.contract import ACTION, PROPRIO, SPLITS, proprio, protocol
 from vla_rl_bench_metaworld.options import MetaworldOptions
 from vla_rl_bench_metaworld.plugin import INTERPRETER
 from vla_rl_bench_metaworld.tasks import INSTRUCTIONS, SUITES
 
 
-def test_benchmarks_have_their_number_of_tasks() -> None:
+def test_suites_have_the_benchmarks_task_counts() -> None:
     assert {name: len(tasks) for name, tasks in SUITES.items()} == {
         "mt10": 10,
         "mt25": 25,
@@ -29,12 +29,12 @@ def test_benchmarks_have_their_number_of_tasks() -> None:
     assert not set(SUITES["ml10-train"]) & set(SUITES["ml10-test"])
 
 
-def test_each_task_has_words_of_its_own() -> None:
+def test_instructions_are_distinct() -> None:
     assert len(set(INSTRUCTIONS.values())) == 50
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("invalid", "message"),
     [
         ({"image_size": 4}, "between 8 and 1024"),
         ({"step_limit": 501}, "Meta-World's 500"),
@@ -42,12 +42,12 @@ def test_each_task_has_words_of_its_own() -> None:
         ({"expert_noise": -0.1}, "negative"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(wrong: dict[str, float], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        MetaworldOptions(**wrong)  # type: ignore[arg-type]
+def test_options_reject_invalid_values(invalid: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MetaworldOptions(**invalid)  # type: ignore[arg-type]
 
 
-def test_proprioception_is_the_hand_within_its_bounds_and_nothing_of_the_scene() -> None:
+def test_proprio_scales_the_hand_and_omits_the_scene() -> None:
     low = np.concatenate([[-0.525, 0.348, -0.0525, 0.0], np.full(35, 9.0)])
     high = np.concatenate([[0.525, 1.025, 0.7, 1.0], np.full(35, -9.0)])
     assert proprio(low).dtype == np.float32
@@ -56,38 +56,38 @@ def test_proprioception_is_the_hand_within_its_bounds_and_nothing_of_the_scene()
     assert len(PROPRIO) == 4 == ACTION.dimensions
 
 
-def test_the_protocol_names_versions_and_every_option_that_changes_a_result() -> None:
+def test_protocol_names_versions_and_options() -> None:
     plain = protocol(MetaworldOptions(), "3.1.1", "3.3.0")
     assert plain == "1/metaworld-3.1.1/mujoco-3.3.0/limit-500/corner2-near-224-exact/seeded"
     assert protocol(MetaworldOptions(expert_noise=0.2), "3.1.1", "3.3.0") == plain
 
 
-def test_splits_share_no_start() -> None:
+def test_splits_are_disjoint() -> None:
     ranges = sorted(SPLITS.values())
     assert all(end <= begin for (_, end), (begin, _) in pairwise(ranges))
 
 
-def test_the_interpreter_pins_what_changes_a_number() -> None:
+def test_interpreter_pins_versions() -> None:
     lines = INTERPRETER.requirements[0].path.read_text().splitlines()
     pinned = {line.split("==")[0] for line in lines if "==" in line}
     assert {"metaworld", "mujoco", "numpy", "gymnasium", "scipy"} <= pinned
 
 
-def test_looking_around_imports_neither_torch_nor_the_simulator() -> None:
+def test_plugin_imports_nothing_heavy() -> None:
     code = (
         "import sys, vla_rl_bench_metaworld.plugin; print(sorted({'torch', 'mujoco', 'metaworld'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_doctor_says_what_builds_a_missing_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_interpreter_names_the_build_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLA_RL_BENCH_ENVIRONMENTS", str(tmp_path))
-    found = interpreter_is_built(INTERPRETER)
-    assert (found.ok, found.advice) == (False, "vla-rl-bench env create metaworld")
+    check = check_interpreter(INTERPRETER)
+    assert (check.ok, check.advice) == (False, "vla-rl-bench env create metaworld")
 
 
-def test_doctor_names_the_packages_of_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_library_names_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "osmesa")
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
-    found = library_is_there()
-    assert (found.ok, found.advice) == (False, "sudo apt install libosmesa6")
+    check = check_library()
+    assert (check.ok, check.advice) == (False, "sudo apt install libosmesa6")

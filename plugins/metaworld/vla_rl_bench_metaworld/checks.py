@@ -1,4 +1,4 @@
-"""What `vla-rl-bench doctor` looks at.  Light, and never raises."""
+"""Checks for `vla-rl-bench doctor`.  Light, and never raise."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from vla_rl_bench.rollout import interpreters
 LIBRARIES = {
     "egl": ("EGL", "libegl1 libgl1-mesa-dri"),
     "osmesa": ("OSMesa", "libosmesa6"),
-}  # MUJOCO_GL -> what it needs
+}  # by MUJOCO_GL: the library and its packages
 
 
-def interpreter_is_built(interpreter: Interpreter) -> CheckResult:
+def check_interpreter(interpreter: Interpreter) -> CheckResult:
+    """Check that the workers' interpreter is built."""
     built = interpreters.find(interpreter) is not None
-    what = "the workers' interpreter `metaworld`" + ("" if built else " has not been built")
-    return CheckResult(built, what, "vla-rl-bench env create metaworld")
+    text = "the workers' interpreter `metaworld`" + ("" if built else " has not been built")
+    return CheckResult(built, text, "vla-rl-bench env create metaworld")
 
 
-def library_is_there() -> CheckResult:
-    """The OpenGL library that workers draw with; not whether it draws."""
-    chosen = os.environ.get("MUJOCO_GL", "egl")
-    if chosen not in LIBRARIES:
-        return CheckResult(True, f"MUJOCO_GL={chosen}, not looked at")
-    library, packages = LIBRARIES[chosen]
-    there = ctypes.util.find_library(library) is not None
-    return CheckResult(there, f"lib{library}" if there else f"lib{library} is missing", f"sudo apt install {packages}")
+def check_library() -> CheckResult:
+    """Check that the OpenGL library of the workers is installed; do not render with it."""
+    backend = os.environ.get("MUJOCO_GL", "egl")
+    if backend not in LIBRARIES:
+        return CheckResult(True, f"MUJOCO_GL={backend}, not checked")
+    library, packages = LIBRARIES[backend]
+    installed = ctypes.util.find_library(library) is not None
+    return CheckResult(
+        installed, f"lib{library}" if installed else f"lib{library} is missing", f"sudo apt install {packages}"
+    )

@@ -1,4 +1,4 @@
-"""Meta-World in chunks, drawn once a chunk.  Runs in a worker under Meta-World's own interpreter."""
+"""The Meta-World environment, rendered once per chunk.  Runs in a worker under Meta-World's own interpreter."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from vla_rl_bench_metaworld.options import MetaworldOptions
 if TYPE_CHECKING:
     from vla_rl_bench_metaworld.simulator import Simulator
 
-KEPT = 10  # tasks whose simulators stay built: those of MT10; a picture's context takes some 30 MB
-FILM = 240  # pixels a side
+MAX_SIMULATORS = 10  # tasks whose simulators stay built, as many as MT10 has; a render context takes about 30 MB
+FILM_SIZE = 240  # pixels, height and width
 
 
 def make(suite: str, options: MetaworldOptions, slots: int) -> MetaWorld:
-    os.environ.setdefault("MUJOCO_GL", "egl")  # before MuJoCo is imported; a user's own choice stands
+    """Build the environment of a suite; `slots` is 1, as for every environment that is not batched."""
+    os.environ.setdefault("MUJOCO_GL", "egl")  # before MuJoCo is imported; a user's own value is kept
     return MetaWorld(suite, options)
 
 
@@ -45,29 +46,29 @@ class MetaWorld(EnvironmentBase):
         return self._observe(), {}
 
     def step(self, action: FloatArray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        success, late = self._advance(action)
-        return self._observe(), float(success), success, late and not success, {}
+        success, at_limit = self._advance(action)
+        return self._observe(), float(success), success, at_limit and not success, {}
 
     def step_chunk(self, actions: FloatArray) -> ChunkResult:
-        """float32 [K, 4].  One picture, after the last action; none when the episode has ended."""
+        """Take actions float32 [K, 4]; render once, after the last, unless the episode has ended."""
         for steps, action in enumerate(actions, start=1):
-            success, late = self._advance(action)
-            if success or late:
+            success, at_limit = self._advance(action)
+            if success or at_limit:
                 return ChunkResult(None, steps, success, True)
         return ChunkResult(self._observe(), len(actions), False, False)
 
     def demonstrate(self, start: Start, seed: int) -> Demonstration | None:
-        """The expert plays unseen; where it succeeds its actions are played again, for the pictures."""
+        """Play the expert without rendering; if it succeeds, play its actions again with rendering."""
         from vla_rl_bench_metaworld.expert import Expert
 
         expert = Expert(self.contract.tasks[start.task].name, self._options.expert_noise, start, seed)
         self._begin(start)
-        labels, executed, success, late = [], [], False, False
-        while not (success or late):
+        labels, executed, success, at_limit = [], [], False, False
+        while not (success or at_limit):
             label, action = expert.act(self._state)
             labels.append(label)
             executed.append(action)
-            success, late = self._advance(action)
+            success, at_limit = self._advance(action)
         if not success:
             return None
         self._begin(start)
@@ -78,8 +79,8 @@ class MetaWorld(EnvironmentBase):
         return Demonstration(start, Observation.stack(observations), np.stack(labels))
 
     def film(self) -> ImageArray:
-        """uint8 [240, 240, 3]."""
-        return self._simulator.draw(FILM)
+        """Render the scene as it is now, uint8 [240, 240, 3]."""
+        return self._simulator.render(FILM_SIZE)
 
     def close(self) -> None:
         while self._simulators:
@@ -87,23 +88,23 @@ class MetaWorld(EnvironmentBase):
 
     def _begin(self, start: Start) -> None:
         with self._timed("reset"):
-            self._simulator = self._find(start.task)
+            self._simulator = self._simulator_of(start.task)
             self._state: NDArray[np.float64] = self._simulator.reset(start.index)
         self._limit, self._steps = self.contract.tasks[start.task].step_limit, 0
 
-    def _find(self, task: int) -> Simulator:
-        """The task's simulator: built when it first comes, ended when others have been used since."""
+    def _simulator_of(self, task: int) -> Simulator:
+        """Return the task's simulator, built at its first use; the least recently used one is closed."""
         if task not in self._simulators:
             from vla_rl_bench_metaworld.simulator import Simulator
 
-            if len(self._simulators) == KEPT:
+            if len(self._simulators) == MAX_SIMULATORS:
                 self._simulators.popitem(last=False)[1].close()
             self._simulators[task] = Simulator(self.contract.tasks[task].name, self._options)
         self._simulators.move_to_end(task)
         return self._simulators[task]
 
     def _advance(self, action: FloatArray) -> tuple[bool, bool]:
-        """-> whether the task is solved, whether the step limit is reached."""
+        """Take an action; return two flags: success, and step limit reached."""
         with self._timed("stepping"):
             self._state, success = self._simulator.step(action)
         self._steps += 1
@@ -111,11 +112,11 @@ class MetaWorld(EnvironmentBase):
 
     def _observe(self) -> Observation:
         with self._timed("rendering"):
-            image = self._simulator.draw(self._options.image_size)
+            image = self._simulator.render(self._options.image_size)
         return Observation({CAMERA: image}, proprio(self._state))
 
     @contextmanager
     def _timed(self, activity: str) -> Iterator[None]:
-        began = time.perf_counter()
+        start = time.perf_counter()
         yield
-        self.seconds[activity] += time.perf_counter() - began
+        self.seconds[activity] += time.perf_counter() - start

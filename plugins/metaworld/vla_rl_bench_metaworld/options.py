@@ -1,24 +1,23 @@
-"""What a suite may write beside ``environment: {name: metaworld}``."""
+"""Options of a suite with ``environment: {name: metaworld}``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-STEP_LIMIT = 500  # Meta-World's own, SawyerXYZEnv.max_path_length: it refuses to step on
+STEP_LIMIT = 500  # Meta-World's own, SawyerXYZEnv.max_path_length: it rejects further steps
 
 
 @dataclass(frozen=True)
 class MetaworldOptions:
-    """camera: ``corner2-near`` is Meta-World's corner2, brought nearer as by MWM (arXiv 2206.14244) and LeRobot;
-    ``corner2`` is where Meta-World has it.  Both are turned upright.
+    """camera: ``corner2-near`` is Meta-World's corner2, moved closer as by MWM (arXiv 2206.14244) and LeRobot;
+    ``corner2`` has Meta-World's position.  Both are rotated upright.
     image_size: pixels, height and width.
-    rendering: ``fast`` draws without shadows, reflections and multisampling: nine times cheaper on a CPU, other pixels,
-    a protocol of its own,
-    and marked as not comparable with published results.
-    step_limit: steps an episode may take, at most Meta-World's 500.
-    expert_noise: standard deviation of what is added to the expert's executed displacements, in action units (DART,
-    arXiv 1703.09327); the recorded label stays the clean action.  0 is Meta-World's expert as it is.
+    rendering: ``fast`` renders without shadows, reflections and multisampling: nine times cheaper on a CPU; its pixels
+    differ, its protocol has a name of its own, and its results are marked as not comparable with published ones.
+    step_limit: steps per episode, at most Meta-World's 500.
+    expert_noise: standard deviation of the noise on the expert's executed displacements, in action units (DART,
+    arXiv 1703.09327); the recorded label stays the clean action.  0 is Meta-World's unmodified expert.
     """
 
     camera: Literal["corner2-near", "corner2"] = "corner2-near"

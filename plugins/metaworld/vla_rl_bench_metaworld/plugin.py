@@ -1,4 +1,4 @@
-"""What this distribution brings to vla-rl-bench.  Light: imported whenever somebody looks around."""
+"""Hooks of this plugin.  Light: imported whenever the catalog is listed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from vla_rl_bench.entries import CheckEntry, EnvironmentEntry, Interpreter, Requirements
 from vla_rl_bench.hookspecs import hookimpl
-from vla_rl_bench_metaworld.checks import interpreter_is_built, library_is_there
+from vla_rl_bench_metaworld.checks import check_interpreter, check_library
 from vla_rl_bench_metaworld.options import MetaworldOptions
 from vla_rl_bench_metaworld.tasks import SUITES
 
 INTERPRETER = Interpreter(
     name="metaworld",
     summary="Meta-World 3.1.1 and the MuJoCo 3.3.0 that it needs",
-    python=("3.11", "3.12", "3.13"),  # those that Meta-World names, and our code runs on
+    python=("3.11", "3.12", "3.13"),  # supported by Meta-World and by vla-rl-bench
     requirements=(Requirements(Path(__file__).with_name("requirements.txt").absolute()),),
     imports=("metaworld.env_dict", "mujoco", "OpenGL"),
     gigabytes=0.4,
@@ -35,4 +35,4 @@ def register_environments() -> Iterable[EnvironmentEntry]:
 
 @hookimpl
 def register_checks() -> Iterable[CheckEntry]:
-    yield CheckEntry(name="metaworld", check=lambda: [interpreter_is_built(INTERPRETER), library_is_there()])
+    yield CheckEntry(name="metaworld", check=lambda: [check_interpreter(INTERPRETER), check_library()])

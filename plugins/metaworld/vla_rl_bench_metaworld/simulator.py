@@ -1,4 +1,4 @@
-"""One task of Meta-World: scenes drawn from a seed, steps, pictures."""
+"""The simulator of a Meta-World task: seeded scenes, steps, images."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from vla_rl_bench.types import FloatArray, ImageArray
 from vla_rl_bench_metaworld.contract import CAMERA
 from vla_rl_bench_metaworld.options import MetaworldOptions
 
-NEAR = (0.75, 0.075, 0.7)  # metres; LeRobot's MetaworldEnv, after MWM (arXiv 2206.14244)
-LARGEST = 1024  # pixels a side
+NEAR = (0.75, 0.075, 0.7)  # meters; LeRobot's MetaworldEnv, after MWM (arXiv 2206.14244)
+MAX_IMAGE_SIZE = 1024  # pixels, height and width
 _OPEN: WeakSet[Simulator] = WeakSet()
 
 
-@atexit.register  # before MuJoCo's own, which ends EGL: contexts that outlive it complain
+@atexit.register  # runs before MuJoCo's own, which ends EGL: contexts must be closed before
 def _close_all() -> None:
-    for one in list(_OPEN):
-        one.close()
+    for simulator in list(_OPEN):
+        simulator.close()
 
 
 class Simulator:
-    """Meta-World's own environment of one task, with its goal in the state, as its experts need it."""
+    """Meta-World's own environment of a task; the state includes the goal, which its experts need."""
 
     def __init__(self, name: str, options: MetaworldOptions) -> None:
-        kind = ALL_V3_ENVIRONMENTS[name]
-        self._env: Any = kind()
-        settings = {"env_cls": kind, "rand_vec": None, "partially_observable": False}
+        environment_class = ALL_V3_ENVIRONMENTS[name]
+        self._env: Any = environment_class()
+        settings = {"env_cls": environment_class, "rand_vec": None, "partially_observable": False}
         self._env.set_task(Task(env_name=name, data=pickle.dumps(settings)))
-        # The scene is drawn at each reset by Meta-World's seeded generator, not read from a stored vector
+        # Meta-World's seeded generator samples the scene at each reset, instead of a stored vector
         self._env._freeze_rand_vec, self._env.seeded_rand_vec = False, True
         self._fast = options.rendering == "fast"
-        self._prepare_pictures(options)
+        self._prepare_rendering(options)
         self._renderers: dict[int, mujoco.Renderer] = {}
         _OPEN.add(self)
 
-    def _prepare_pictures(self, options: MetaworldOptions) -> None:
+    def _prepare_rendering(self, options: MetaworldOptions) -> None:
         model = self._env.model
         if options.camera == "corner2-near":
             model.camera(CAMERA).pos = NEAR
-        model.vis.global_.offwidth = model.vis.global_.offheight = LARGEST if options.image_size > 480 else 480
+        model.vis.global_.offwidth = model.vis.global_.offheight = MAX_IMAGE_SIZE if options.image_size > 480 else 480
         if self._fast:
             model.vis.quality.offsamples = model.vis.quality.shadowsize = 0
 
     def reset(self, index: int) -> NDArray[np.float64]:
-        """The scene that Meta-World draws from seed `index` -> its 39 numbers."""
+        """Reset to the scene that Meta-World samples from seed `index`; return its 39 numbers."""
         self._env.seed(index)
         state, _ = self._env.reset()
         return np.array(state)
 
     def step(self, action: FloatArray) -> tuple[NDArray[np.float64], bool]:
-        """action: float32 [4].  -> 39 numbers; whether this step reports success."""
+        """Take an action float32 [4]; return the 39 numbers and the success of this step."""
         state, _, _, _, info = self._env.step(np.clip(action.astype(np.float64), -1, 1))
         return state, bool(info["success"])
 
-    def draw(self, size: int) -> ImageArray:
-        """uint8 [size, size, 3].  The camera hangs upside down; half a turn sets its picture upright."""
+    def render(self, size: int) -> ImageArray:
+        """Render the scene, uint8 [size, size, 3], rotated upright, since the camera is mounted upside down."""
         renderer = self._renderers.get(size)
         if renderer is None:
             renderer = self._renderers[size] = mujoco.Renderer(self._env.model, size, size)
@@ -75,7 +75,7 @@ class Simulator:
         return np.ascontiguousarray(image[::-1, ::-1])
 
     def close(self) -> None:
-        """Give the pictures' memory back.  May be called twice."""
+        """Free the render contexts.  May be called twice."""
         for renderer in self._renderers.values():
             renderer.close()
         self._renderers.clear()

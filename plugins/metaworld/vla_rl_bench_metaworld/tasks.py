@@ -1,8 +1,8 @@
 """Meta-World's 50 tasks and its benchmarks, without importing it; a test compares both with the installed package.
 
-Benchmarks: Meta-World 3.1.1, `metaworld.env_dict`.  Instructions are our own words for what the paper describes (Yu et
-al., arXiv 1910.10897, appendix A); the package has none.  They name no side to turn to: the descriptions and the
-simulator disagree there (Farama-Foundation/Metaworld issue 516).
+Benchmarks: Meta-World 3.1.1, `metaworld.env_dict`.  Instructions are written by us after the paper's descriptions (Yu
+et al., arXiv 1910.10897, appendix A); the package has none.  They name no direction of turning, since the descriptions
+and the simulator disagree about it (Farama-Foundation/Metaworld issue 516).
 """
 
 from __future__ import annotations

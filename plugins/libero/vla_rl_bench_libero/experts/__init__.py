@@ -1,1 +1,1 @@
-"""Scripted experts with privileged state: a task's goal predicates -> skills; nothing knows a task by its number."""
+"""Scripted experts with privileged state: a skill for each goal predicate; no code is specific to a task."""

@@ -1,4 +1,4 @@
-"""What the experts know of a task: its goal, and where things are.  Privileged: read from the simulator."""
+"""The experts' privileged view of a task: its goal and the objects' poses, read from the simulator."""
 
 from __future__ import annotations
 
@@ -10,92 +10,92 @@ import numpy as np
 
 from vla_rl_bench_libero.geometry import Points, object_points, subtree
 
-Predicate = Sequence[str]  # ("on", "bowl_1", "plate_1"), as LIBERO's parser gives it: words in lower case
+Predicate = Sequence[str]  # ("on", "bowl_1", "plate_1"), as parsed by LIBERO, in lower case
 
 
 class Scene:
-    """LIBERO's problem instance, read only."""
+    """A read-only view of LIBERO's problem instance."""
 
     def __init__(self, instance: Any) -> None:
-        """instance: ``OffScreenRenderEnv.env``."""
+        """Wrap a problem instance (``OffScreenRenderEnv.env``)."""
         self.instance = instance
         self.model, self.data = instance.sim.model._model, instance.sim.data._data
         self.goal: list[Predicate] = list(instance.parsed_problem["goal_state"])
 
     def holds(self, predicate: Predicate) -> bool:
-        """Whether one of the goal's predicates is true now."""
+        """Check if a predicate is true now."""
         return bool(self.instance._eval_predicate(predicate))
 
     def unmet(self) -> list[Predicate]:
-        return [one for one in self.goal if not self.holds(one)]
+        return [predicate for predicate in self.goal if not self.holds(predicate)]
 
     def is_site(self, name: str) -> bool:
-        """A region, such as the inside of a drawer or a patch of the table; else an object or a fixture."""
+        """Check if a name is a region (the inside of a drawer, a patch of the table), not an object or fixture."""
         return name in self.instance.object_sites_dict
 
     def owner(self, site: str) -> str | None:
-        """The object or fixture that a region belongs to; None for a patch of the table."""
+        """Return the object or fixture that a region belongs to; None for a patch of the table."""
         parent = self.instance.object_sites_dict[site].parent_name
         return parent if parent in self.instance.obj_body_id else None
 
     def joints(self, name: str) -> list[int]:
-        """Joint ids of a region (a drawer's slide) or of a fixture (a door's hinge, a stove's knob)."""
-        holder = self.instance.object_sites_dict[name] if self.is_site(name) else self.instance.get_object(name)
-        return [self.instance.sim.model.joint_name2id(joint) for joint in holder.joints or ()]
+        """Return the joint ids of a region (a drawer's slide) or of a fixture (a door's hinge, a stove's knob)."""
+        owner = self.instance.object_sites_dict[name] if self.is_site(name) else self.instance.get_object(name)
+        return [self.instance.sim.model.joint_name2id(joint) for joint in owner.joints or ()]
 
     def hinged(self, joint: int) -> bool:
-        """As a door is, and a knob; a drawer slides, and what can be carried has a free joint."""
+        """Check if a joint is a hinge (doors, knobs); drawers slide, and movable objects have free joints."""
         return bool(self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_HINGE)
 
     def joint_position(self, joint: int) -> float:
-        """Metres or radians."""
+        """Return a joint's position, meters or radians."""
         return float(self.data.qpos[self.model.jnt_qposadr[joint]])
 
     def body(self, name: str) -> int:
         return int(self.instance.obj_body_id[name])
 
     def bodies(self, name: str) -> set[int]:
-        """Ids of the bodies that an object or fixture consists of."""
+        """Return the ids of the bodies of an object or fixture."""
         return subtree(self.model, self.body(name))
 
     def position(self, name: str) -> Points:
-        """Of a region's centre, or an object's origin, which predicates look at; metres, world."""
+        """Return a region's center or an object's origin, as predicates use it; meters, world."""
         if self.is_site(name):
             return np.array(self.instance.sim.data.get_site_xpos(name))
         return np.array(self.data.xpos[self.body(name)])
 
     def speed(self, name: str) -> float:
-        """Of an object, metres a second."""
+        """Return an object's speed, meters per second."""
         velocity = np.zeros(6)
         mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_BODY, self.body(name), velocity, 0)
         return float(np.linalg.norm(velocity[3:]))
 
     def axes(self, site: str) -> Points:
-        """A region's rotation, ``[3, 3]``, its frame -> world."""
+        """Return a region's rotation ``[3, 3]`` from its frame to the world."""
         return np.array(self.instance.sim.data.get_site_xmat(site)).reshape(3, 3)
 
     def half_extent(self, site: str) -> Points:
-        """Of a region, in its own frame, metres."""
+        """Return half the size of a region in its own frame, meters."""
         return np.asarray(self.instance.object_sites_dict[site].size, np.float64)
 
     def points(self, name: str) -> Points:
-        """On the collision geometry of an object or fixture, ``[N, 3]`` metres, world."""
+        """Return points on the collision geometry of an object or fixture, ``[N, 3]`` meters, world."""
         return object_points(self.instance, name)
 
     def body_geoms(self, bodies: set[int]) -> list[int]:
-        """The collision geoms of these bodies."""
+        """Return the collision geoms of `bodies`."""
         owners, groups = self.model.geom_bodyid, self.model.geom_group
         return [geom for geom in range(self.model.ngeom) if owners[geom] in bodies and groups[geom] == 0]
 
     def robot_bodies(self) -> set[int]:
-        """Arm, hand and mount."""
-        return {one for root in self._robot_roots() for one in subtree(self.model, root)}
+        """Return the ids of the bodies of arm, hand and mount."""
+        return {body for root in self._robot_roots() for body in subtree(self.model, root)}
 
     def _robot_roots(self) -> list[int]:
-        names = [self.model.body(number).name for number in range(self.model.nbody)]
+        names = [self.model.body(body).name for body in range(self.model.nbody)]
         prefixes = ("robot0_", "gripper0_", "mount0_", "fixed_mount0_")
-        return [number for number, name in enumerate(names) if name.startswith(prefixes)]
+        return [body for body, name in enumerate(names) if name.startswith(prefixes)]
 
     def joints_of_region(self, name: str) -> list[int]:
-        """Of the drawer that a region is the inside of; none for other regions and for objects."""
+        """Return the joint ids of the drawer around a region; none for other regions and for objects."""
         return self.joints(name) if self.is_site(name) else []
