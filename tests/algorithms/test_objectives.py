@@ -13,6 +13,8 @@ from vla_rl_bench.algorithms.masks import executed_tokens
 from vla_rl_bench.algorithms.objectives import clipped, clipped_tokens
 from vla_rl_bench.types import ClipRange
 
+pytestmark = pytest.mark.numeric
+
 CLIP = ClipRange(0.2, 0.28)
 
 

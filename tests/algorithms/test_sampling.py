@@ -5,6 +5,8 @@ import torch
 
 from vla_rl_bench.algorithms.sampling import sample_tokens, token_entropy, token_logprobs
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.6])
 def test_logprobs_of_a_draw_are_those_of_a_fresh_pass(temperature: float) -> None:

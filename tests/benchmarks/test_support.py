@@ -31,6 +31,8 @@ from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.types import Start
 
+pytestmark = pytest.mark.numeric
+
 CHUNKS = 6
 
 

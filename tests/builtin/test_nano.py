@@ -21,6 +21,8 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.options import make_options
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, ImageSpec, Observation, Start
 
+pytestmark = pytest.mark.numeric
+
 SPEC = contract("object", TabletopOptions())
 # what the LIBERO suite asks of this policy
 ARM = replace(

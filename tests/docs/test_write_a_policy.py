@@ -12,6 +12,8 @@ import pytest
 from vla_rl_bench.cli.new_package import KINDS, Names, render
 from vla_rl_bench.testing import PolicyContract
 
+pytestmark = pytest.mark.numeric
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-policy.md"
 # looks at the plugin as `vla-rl-bench list` does
 LOOK = """

@@ -23,6 +23,8 @@ from vla_rl_bench.rollout.pool import InProcessPool, ProcessPool
 from vla_rl_bench.rollout.scheduler import Episode
 from vla_rl_bench.types import Group, Observation, Start, Trajectory
 
+pytestmark = pytest.mark.numeric
+
 STARTS = TrainingStarts((0, 1, 2, 3), (10_000, 20_000), 0)
 
 

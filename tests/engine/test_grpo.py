@@ -28,6 +28,8 @@ from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.types import Group
 
+pytestmark = pytest.mark.numeric
+
 SAME = ("drawn", "kept", "chunks", "acceptance", "rollout_success", "loss", "entropy", "grad_norm")
 COUNTS = (*SAME, "wasted_chunks")
 

@@ -25,6 +25,8 @@ from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
 from vla_rl_bench.types import ClipRange, Group, Start
 
+pytestmark = pytest.mark.numeric
+
 CPU = torch.device("cpu")
 CLIP = ClipRange(0.2, 0.28)
 LOSS = LossSettings(clipped, None, CLIP, 1.6)

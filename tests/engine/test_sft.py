@@ -22,6 +22,8 @@ from vla_rl_bench.engine.sft import Windows, chunk_labels, fine_tune, learning_r
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.pool import InProcessPool
 
+pytestmark = pytest.mark.numeric
+
 CONFIG = SftConfig(steps=6, batch_size=16, learning_rate=1e-3, warmup=2, checkpoint_every=2, proprio_noise=0.01)
 
 

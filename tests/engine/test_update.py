@@ -25,6 +25,8 @@ from vla_rl_bench.rollout.pool import InProcessPool
 from vla_rl_bench.rollout.scheduler import Episode, roll_out
 from vla_rl_bench.types import ClipRange, Group, Start
 
+pytestmark = pytest.mark.numeric
+
 CLIP = ClipRange(0.2, 0.28)
 TEMPERATURE = 1.6
 LOSS = LossSettings(clipped, clipped_tokens, CLIP, TEMPERATURE)

@@ -11,24 +11,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.rollout.conftest import RowByRow, WrappedPolicy
 from vla_rl_bench import deprecated
 from vla_rl_bench.errors import NotSupported, UserError
-from vla_rl_bench.interfaces import PolicyBase
 from vla_rl_bench.rollout.actor import Actor, adapt_policy, is_row_invariant, require_row_invariance
 from vla_rl_bench.rollout.pool import Pool
 from vla_rl_bench.types import FloatArray, Observation, Start
 
+pytestmark = pytest.mark.numeric
 
-class Neighbourly(PolicyBase):
-    """A policy whose rows lean on their neighbours, as under batch normalization."""
 
-    def __init__(self, policy: Any) -> None:
-        self.chunk, self.action_dim, self.bins = policy.chunk, policy.action_dim, policy.bins
-        self.collate, self.normalize, self.unnormalize = policy.collate, policy.normalize, policy.unnormalize
-        self._policy = policy
+class Neighborly(WrappedPolicy):
+    """A policy whose rows depend on each other, as under batch normalization."""
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        logits: Tensor = self._policy(inputs)
+        logits: Tensor = self.policy(inputs)
         return logits - logits.mean(0)
 
 
@@ -42,15 +39,22 @@ def seen(in_process: Callable[..., Pool]) -> Observation:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 8])
-def test_the_nano_policys_rows_know_nothing_of_each_other(policy: Any, seen: Observation, rows: int) -> None:
-    assert is_row_invariant(policy, seen, ["put the red block on the square", "push"], rows)
+def test_row_invariance_of_rows_forwarded_one_by_one(policy: Any, seen: Observation, rows: int) -> None:
+    assert is_row_invariant(RowByRow(policy), seen, ["put the red block on the square", "push"], rows)
 
 
-def test_a_policy_whose_rows_do_is_refused(policy: Any, seen: Observation) -> None:
-    neighbourly = Neighbourly(policy)
-    require_row_invariance(neighbourly, seen, ["push"], 1)
+def test_row_dependent_policy_is_rejected(policy: Any, seen: Observation) -> None:
+    neighborly = Neighborly(policy)
+    require_row_invariance(neighborly, seen, ["push"], 1)
     with pytest.raises(UserError, match=r"Write forward_rows: 1, or deterministic: false"):
-        require_row_invariance(neighbourly, seen, ["push"], 4)
+        require_row_invariance(neighborly, seen, ["push"], 4)
+
+
+def test_padding_changes_logits_by_rounding_only(policy: Any, seen: Observation) -> None:
+    actor, batch = Actor(policy, 1.6), Observation.stack([seen])
+    plain, padded = (actor.compute_logits(batch, ["push"], rows) for rows in (None, 4))
+    assert padded.shape == plain.shape == (1, policy.chunk * policy.action_dim, policy.bins)
+    torch.testing.assert_close(padded, plain, atol=2e-5, rtol=0)
 
 
 class OldPolicy(nn.Module):

@@ -22,6 +22,8 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.types import Observation, Start
 
+pytestmark = pytest.mark.numeric
+
 LEARNING_RATE = recipe().learning_rate
 
 

@@ -17,6 +17,8 @@ from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.suite.runner import run_suite
 from vla_rl_bench.types import ClipRange
 
+pytestmark = pytest.mark.numeric
+
 SMALL = Path(__file__).parent / "small.yaml"
 
 

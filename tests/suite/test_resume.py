@@ -43,7 +43,10 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", list(MOMENTS))
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(moment, marks=pytest.mark.numeric) if moment in ("SFT", "update") else moment for moment in MOMENTS],
+)
 def test_run_resumed_after_a_kill_has_the_same_bytes(
     uninterrupted: dict[str, bytes], tmp_path: Path, moment: str
 ) -> None:

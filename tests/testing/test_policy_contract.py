@@ -20,6 +20,8 @@ from vla_rl_bench.interfaces import TokenPolicy
 from vla_rl_bench.testing import PolicyContract
 from vla_rl_bench.types import ActionSpec, EnvironmentSpec, FloatArray, ImageSpec, Observation, TaskSpec
 
+pytestmark = pytest.mark.numeric
+
 SPEC = EnvironmentSpec(
     name="table",
     suite="one",

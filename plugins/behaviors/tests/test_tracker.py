@@ -38,6 +38,8 @@ from vla_rl_bench.types import Group, Observation, Start, Trajectory
 from vla_rl_bench_behaviors.records import NovelSuccess, read_successes, success_files, write_success
 from vla_rl_bench_behaviors.tracker import KEPT, NovelSuccessTracker
 
+pytestmark = pytest.mark.numeric
+
 BOUNDS = (10_000, 20_000)
 STARTS = TrainingStarts((0, 1, 2, 3), BOUNDS, 0)
 MIXED = [[["pushed", "grasped"], 1]]  # as if demonstrations pushed and grasped: either alone is new
@@ -58,7 +60,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     pool = tables()
     policy: Any = make_policy(pool.contract, NanoOptions(weights="tabletop"), 0)
     collected = demonstrations.collect(pool, (0, 1000), [0, 1, 2, 3], 10, 0)
-    config = SftConfig(steps=110, batch_size=32, learning_rate=1e-3)
+    config = SftConfig(steps=180, batch_size=32, learning_rate=1e-3)
     trainer = Single(SingleOptions(device="cpu")).prepare(policy)
     path = tmp_path_factory.mktemp("sft") / "c.pt"
     fine_tune(trainer, Windows(collected, pool.contract, policy), config, 0, SingleProcess(), path, lambda *_: None)

@@ -10,6 +10,8 @@ from plugins.openvla_oft.tests import tiny
 from vla_rl_bench.algorithms.sampling import sample_tokens, token_logprobs
 from vla_rl_bench_openvla_oft.decoding import draw, teacher_forced_logits
 
+pytestmark = pytest.mark.numeric
+
 T = 7
 
 

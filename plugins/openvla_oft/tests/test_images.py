@@ -18,6 +18,8 @@ from vla_rl_bench_openvla_oft.images import crop_centre, normalize, preprocess, 
 from vla_rl_bench_openvla_oft.jpeg import round_trip
 from vla_rl_bench_openvla_oft.resize import centre_crop, lanczos3
 
+pytestmark = pytest.mark.numeric
+
 COMPARISON = Path(__file__).parent / "tensorflow"
 
 

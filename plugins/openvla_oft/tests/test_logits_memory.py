@@ -5,6 +5,7 @@ Ours computes 256 action tokens at the answering positions; SimpleVLA-RL the who
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,8 @@ from vla_rl_bench.algorithms.sampling import token_logprobs
 from vla_rl_bench_openvla_oft import standin
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction, answers
 from vla_rl_bench_openvla_oft.sequence import with_placeholders
+
+pytestmark = pytest.mark.numeric
 
 TEMPERATURE = 1.6  # SimpleVLA-RL
 TOKENS, PIXELS = 56, 224  # of a chunk and of an image: OpenVLA-OFT on LIBERO

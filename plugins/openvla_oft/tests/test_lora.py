@@ -16,7 +16,7 @@ from vla_rl_bench.engine.checkpoint import load_policy, save_policy, trained_sta
 from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*lm_head puts")
+pytestmark = [pytest.mark.filterwarnings("ignore:.*lm_head puts"), pytest.mark.numeric]
 SPEC = around.libero()
 SMALL = LoraOptions(rank=4, alpha=4)
 

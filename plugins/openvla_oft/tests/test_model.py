@@ -14,6 +14,8 @@ from vla_rl_bench_openvla_oft.configuration import OpenVlaConfig
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.sequence import with_placeholders, with_tail
 
+pytestmark = pytest.mark.numeric
+
 
 def test_the_7b_model_has_the_checkpoints_names_and_shapes() -> None:
     theirs = {key: tuple(shape) for key, shape in json.loads((tiny.DATA / "openvla_7b_keys.json").read_text()).items()}

@@ -22,7 +22,10 @@ from vla_rl_bench_openvla_oft import images, plugin, statistics
 from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions, OpenVlaOptions
 from vla_rl_bench_openvla_oft.policy import OpenVlaOftPolicy, make
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*lm_head puts", "ignore:.*no preprocessor_config.json")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*lm_head puts", "ignore:.*no preprocessor_config.json"),
+    pytest.mark.numeric,
+]
 
 
 class TestPlain(PolicyContract):

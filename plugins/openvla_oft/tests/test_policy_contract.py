@@ -16,6 +16,8 @@ from vla_rl_bench.types import EnvironmentSpec
 from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions, OpenVlaOptions
 from vla_rl_bench_openvla_oft.policy import make, make_autoregressive
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:

@@ -16,7 +16,10 @@ from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import make
 from vla_rl_bench_openvla_oft.proprio import PREFIX
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*lm_head puts:vla_rl_bench_openvla_oft.spaces.CheckpointWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*lm_head puts:vla_rl_bench_openvla_oft.spaces.CheckpointWarning"),
+    pytest.mark.numeric,
+]
 
 
 @pytest.fixture

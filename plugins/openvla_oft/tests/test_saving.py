@@ -16,6 +16,8 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.proprio import load_proprio_projector, stored_names
 
+pytestmark = pytest.mark.numeric
+
 TINY_VISION = json.loads((tiny.FOLDER / "meta.json").read_text())["vision"]
 
 

@@ -17,6 +17,8 @@ from vla_rl_bench_openvla_oft.options import OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import make
 from vla_rl_bench_openvla_oft.standin_tokenizer import LABEL
 
+pytestmark = pytest.mark.numeric
+
 
 def test_the_command_writes_a_labelled_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "tiny"

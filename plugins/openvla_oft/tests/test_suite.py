@@ -24,7 +24,7 @@ from vla_rl_bench.suite.export import export
 from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import make
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.numeric]
 
 TABLETOP = Path(__file__).parent / "tabletop.yaml"
 LIBERO = Path(__file__).parents[3] / "suites" / "libero" / "openvla_oft.yaml"

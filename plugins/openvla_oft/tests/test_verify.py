@@ -18,6 +18,8 @@ from vla_rl_bench_openvla_oft import verify
 from vla_rl_bench_openvla_oft.modeling import OpenVlaForActionPrediction
 from vla_rl_bench_openvla_oft.reference import read
 
+pytestmark = pytest.mark.numeric
+
 
 def test_the_fixture_agrees(capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.main([str(tiny.FOLDER)]) == 0

@@ -16,7 +16,7 @@ from vla_rl_bench.types import Start
 
 EXPERT = Path(__file__).parents[3] / "suites" / "experts" / "tabletop.yaml"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.numeric]
 
 
 def film_all(folder: Path, count: int = 1) -> tuple[list[FilmedEpisode], list[str]]:
