@@ -10,6 +10,7 @@ from typing import Any
 from vla_rl_bench import plugins
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.schema import (
+    GREEDY,
     RESERVED,
     ArmConfig,
     EnvironmentConfig,
@@ -188,7 +189,7 @@ def _expert(suite: Suite, catalog: Catalog) -> Problems:
     evaluations += [(("extra_evaluations", number), extra) for number, extra in enumerate(suite.extra_evaluations)]
     for path, evaluation in evaluations:
         for number, sampling in enumerate(evaluation.sampling):
-            if sampling != "greedy":
+            if sampling != GREEDY:
                 yield (*path, "sampling", number), f"policy `{name}` does not sample; write sampling: [greedy]"
 
 

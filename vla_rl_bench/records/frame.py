@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vla_rl_bench.config.schema import MAIN
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import Record, read_json_lines
 from vla_rl_bench.records.store import RunFolder
@@ -125,7 +126,7 @@ def _run_fields(run: Record) -> Record:
 def _episode_fields(episode: Record, run: Record) -> Record:
     fields = ("evaluation", "iteration", "sampling", "task", "start", "rollout", "success", "steps")
     return {field: episode.get(field) for field in fields} | {
-        "evaluation": episode.get("evaluation") or "main",
+        "evaluation": episode.get("evaluation") or MAIN,
         "protocol": episode.get("protocol") or run.get("protocol", ""),
     }
 

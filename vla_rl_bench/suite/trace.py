@@ -64,7 +64,7 @@ def profile(
     run = _first_with_rl(suite, plan(suite, catalog))
     parent = _parent(run, runs / suite.name)
     if run.parent and parent is None:
-        suite = _keeping_every_group(suite, catalog)
+        suite = _without_group_filters(suite, catalog)
     with tempfile.TemporaryDirectory(prefix="vla-rl-bench-") as folder:
         return _measure(RunJob(suite, run, Path(folder)), catalog, iterations, parent, reporter)
 
@@ -95,21 +95,21 @@ def _measure(job: RunJob, catalog: Catalog, iterations: int, parent: Path | None
 
 
 def _parent(run: Run, runs: Path) -> Path | None:
-    """Path of the trained policy of the run that this one starts from, or None."""
+    """Return the trained policy of the run that this one starts from, or None."""
     path = RunFolder(run_path(runs, run.parent)).policy_path if run.parent else None
     return path if path and path.exists() else None
 
 
-def _keeping_every_group(suite: Suite, catalog: Catalog) -> Suite:
+def _without_group_filters(suite: Suite, catalog: Catalog) -> Suite:
     """Remove the tricks that reject groups: those of an untrained policy all fail, and there would be no update."""
 
-    def without(arm: ArmConfig) -> ArmConfig:
+    def change(arm: ArmConfig) -> ArmConfig:
         if arm.rl is None:
             return arm
         tricks = tuple(trick for trick in arm.rl.tricks if not hasattr(catalog.trick(trick.name).trick, "keep_group"))
         return arm.model_copy(update={"rl": arm.rl.model_copy(update={"tricks": tricks})})
 
-    return suite.model_copy(update={"arms": tuple(without(arm) for arm in suite.arms)})
+    return suite.model_copy(update={"arms": tuple(change(arm) for arm in suite.arms)})
 
 
 def save(path: Path, spans: Sequence[Span]) -> None:
@@ -147,8 +147,8 @@ def summary(profile: Profile) -> str:
         "",
     ]
     rows = [
-        (name, f"{spent:.2f}", f"{spent / (processes * wall):.1%}")
-        for name, spent in sorted(seconds.items(), key=lambda entry: -entry[1])
+        (name, f"{total:.2f}", f"{total / (processes * wall):.1%}")
+        for name, total in sorted(seconds.items(), key=lambda entry: -entry[1])
     ]
     lines += text_lines([("activity", "seconds", "share"), *rows])
     if profile.run.parent and not profile.trained:

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vla_rl_bench.config.schema import MAIN
+from vla_rl_bench.config.schema import GREEDY, MAIN
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import Record, read_json, read_json_lines
 from vla_rl_bench.records.frame import countable_runs, run_folders
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench_behaviors.records import BehaviorCounts, Classify, classifier, demonstrated, rollout_counts
-
-GREEDY = "greedy"
 
 
 @dataclass(frozen=True)

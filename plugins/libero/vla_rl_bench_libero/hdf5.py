@@ -102,7 +102,7 @@ def _open(path: Path) -> Iterator[Any]:
     try:
         h5py: Any = importlib.import_module("h5py")
     except ImportError:
-        raise MissingRequirement(f"{path} needs `h5py`, which this interpreter lacks. Run: {INSTALL}") from None
+        raise MissingRequirement(f"{path} needs `h5py`, which this interpreter lacks", INSTALL) from None
     try:
         file = h5py.File(path, "r")
     except OSError as error:

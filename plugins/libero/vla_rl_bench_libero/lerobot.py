@@ -188,7 +188,7 @@ def _parquet(file: Path, columns: Sequence[str] | None = None) -> Any:
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError:
-        raise MissingRequirement(f"{file} needs `pyarrow`, which this interpreter lacks. Run: {INSTALL}") from None
+        raise MissingRequirement(f"{file} needs `pyarrow`, which this interpreter lacks", INSTALL) from None
     return parquet.read_table(file, columns=None if columns is None else list(columns))
 
 
@@ -207,9 +207,7 @@ def _video_frames(video: Path, first: int, count: int) -> ImageArray:
     try:
         frames = list(_slice(iio.imiter(video, plugin="FFMPEG"), first, count))
     except ImportError:
-        raise MissingRequirement(
-            f"{video} needs `imageio-ffmpeg`, which this interpreter lacks. Run: {INSTALL}"
-        ) from None
+        raise MissingRequirement(f"{video} needs `imageio-ffmpeg`, which this interpreter lacks", INSTALL) from None
     if len(frames) < count:
         raise UserError(f"{video}: {len(frames)} frames from number {first} on; {count} are needed")
     return np.stack(frames).astype(np.uint8)

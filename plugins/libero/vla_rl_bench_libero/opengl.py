@@ -45,7 +45,7 @@ def _installed_backend() -> str:
     for backend, library in _LIBRARY.items():
         if ctypes.util.find_library(library):
             return backend
-    raise MissingRequirement(f"libero needs an OpenGL library to render. Run: {APT['egl']}   or: {APT['osmesa']}")
+    raise MissingRequirement("libero needs an OpenGL library to render", f"{APT['egl']}   or: {APT['osmesa']}")
 
 
 def probe(backend: str, timeout: float = 60) -> str:

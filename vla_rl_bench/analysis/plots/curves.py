@@ -31,7 +31,7 @@ from vla_rl_bench.analysis.plots.style import (
 from vla_rl_bench.analysis.statistics.intervals import points_text
 from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
 from vla_rl_bench.config.ablation import variant_label
-from vla_rl_bench.config.schema import MAIN, ArmConfig, Suite
+from vla_rl_bench.config.schema import GREEDY, MAIN, ArmConfig, Suite
 from vla_rl_bench.files import Record, write_bytes, write_text
 from vla_rl_bench.records.costs import Cost, costs
 from vla_rl_bench.records.frame import episodes_frame, metrics_frame, run_folders
@@ -194,7 +194,7 @@ def ablation_curves(samples: Sequence[CurveSample], suite: Suite) -> list[list[P
 def held_out_samples(episodes: pd.DataFrame, metrics: pd.DataFrame, suite: Suite) -> list[CurveSample]:
     """Greedy episodes of the suite's own evaluation, by arm with RL, column, iteration and seed."""
     spent = _costs_by_run(metrics)
-    greedy = episodes[(episodes["evaluation"] == MAIN) & (episodes["sampling"] == "greedy")]
+    greedy = episodes[(episodes["evaluation"] == MAIN) & (episodes["sampling"] == GREEDY)]
     samples = []
     for arm in (arm for arm in suite.arms if arm.rl):
         for column in suite.columns:

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.plots.style import DPI, FAINT, INK, ArmStyle, arm_styles, as_png, percent, write_title
-from vla_rl_bench.config.schema import MAIN, UNSEEN, Suite
+from vla_rl_bench.config.schema import GREEDY, MAIN, UNSEEN, Suite
 from vla_rl_bench.files import write_bytes
 from vla_rl_bench.records.frame import episodes_frame, run_folders
 
@@ -50,7 +50,7 @@ def draw_generalization(
 
 def training_paths(episodes: pd.DataFrame, suite: Suite) -> dict[str, list[TrainingPath]]:
     """The paths of each column's arms, from greedy episodes on the evaluation's split."""
-    during = episodes[episodes["iteration"].notna() & (episodes["sampling"] == "greedy")]
+    during = episodes[episodes["iteration"].notna() & (episodes["sampling"] == GREEDY)]
     curved = {arm.name for arm in suite.arms if (arm.rl and arm.rl.curve) or (arm.sft and arm.sft.curve)}
     styles = [style for style in arm_styles(suite) if style.name in curved]
     return {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vla_rl_bench.analysis.statistics.comparison import Difference, Pair, start_counts
 from vla_rl_bench.analysis.statistics.intervals import Cluster
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Table
-from vla_rl_bench.config.schema import MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
+from vla_rl_bench.config.schema import GREEDY, MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.records.frame import protocols
 
@@ -235,6 +235,6 @@ def starts_per_task(episodes: pd.DataFrame, evaluation: EvaluationConfig) -> str
 def _evaluation_note(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> str:
     evaluation = evaluation_of(suite, selection)
     name = "" if selection.evaluation == MAIN else f"Evaluation `{selection.evaluation}`: "
-    sampling = selection.sampling if selection.sampling == "greedy" else f"sampled at {selection.sampling}"
+    sampling = selection.sampling if selection.sampling == GREEDY else f"sampled at {selection.sampling}"
     sentence = f"{name}success in %, {sampling}, {starts_per_task(episodes, evaluation)}."
     return sentence[0].upper() + sentence[1:]

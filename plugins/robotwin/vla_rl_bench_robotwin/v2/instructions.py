@@ -37,8 +37,7 @@ def objects(schema: str) -> dict[str, str]:
 def _file(task: str) -> dict[str, Any]:
     spec = find_spec("robotwin")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingRequirement(
-            "robotwin2: the worker's interpreter lacks robotwin. Run: vla-rl-bench env create robotwin"
-        )
+        what = "robotwin2: the worker's interpreter lacks robotwin"
+        raise MissingRequirement(what, "vla-rl-bench env create robotwin")
     folder = Path(next(iter(spec.submodule_search_locations))) / "description" / "task_instruction"
     return json.loads((folder / f"{task}.json").read_text())  # type: ignore[no-any-return]

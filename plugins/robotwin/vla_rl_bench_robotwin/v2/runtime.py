@@ -35,7 +35,7 @@ def prepare(root: Path) -> object:
         sapien = importlib.import_module("sapien")
         importlib.import_module("robotwin.envs._base_task")
     except ImportError as error:
-        raise MissingRequirement(f"robotwin2: the worker's interpreter lacks {error.name}. Run: {INSTALL}") from error
+        raise MissingRequirement(f"robotwin2: the worker's interpreter lacks {error.name}", INSTALL) from error
     _mend_mplib()
     with _readable_errors():
         return sapien.render.RenderSystem()
