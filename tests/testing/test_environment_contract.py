@@ -74,28 +74,28 @@ class TestRemote(TestCounter):
 
 
 BROKEN = {
-    "test_the_contract_is_consistent": ["Idle", "Wordless", "Doubled", "Blind", "Restless", "Nowhere"],
+    "test_contract_is_consistent": ["Idle", "Wordless", "Doubled", "Blind", "Restless", "Nowhere"],
     "test_conventions_are_known_words": ["SlangGripper", "SlangRotation", "SlangCamera"],
     "test_held_out_starts_are_not_trained_on": ["Overlapping", "Shown", "Unheld"],
-    "test_the_protocol_holds_everything_that_changes_a_number": ["Unversioned", "Forgetful", "Talkative"],
+    "test_protocol_changes_with_every_option_that_changes_a_number": ["Unversioned", "Forgetful", "Talkative"],
     "test_optional_methods_are_spelled_correctly": ["Misspelled"],
     "test_gymnasium_check_env_passes": ["Uninformative"],
-    "test_observations_are_what_the_contract_says": [
+    "test_observations_match_the_contract": [
         "DoublePrecision", "Unfinite", "Curt", "Shrinking", "Floating", "Generous",
     ],
-    "test_a_start_says_everything": ["Drifting"],
-    "test_other_starts_differ": ["Monotonous"],
-    "test_slots_do_not_disturb_each_other": ["Sharing"],
-    "test_a_chunk_is_its_single_steps": ["Lagging", "Secretive"],
-    "test_episodes_end_at_the_step_limit_at_the_latest": ["Lasting", "Hasty", "Overrunning", "Wistful"],
-    "test_films_are_pictures": ["Faint", "Zooming"],
-    "test_filming_changes_nothing": ["Posing"],
-    "test_seconds_are_accounted_for": ["Rewound", "Mislabelled"],
+    "test_episodes_repeat_from_the_same_start": ["Drifting"],
+    "test_different_starts_differ": ["Monotonous"],
+    "test_slots_are_independent": ["Sharing"],
+    "test_chunk_equals_its_single_steps": ["Lagging", "Secretive"],
+    "test_episodes_end_at_the_step_limit": ["Lasting", "Hasty", "Overrunning", "Wistful"],
+    "test_film_gives_images_of_one_size": ["Faint", "Zooming"],
+    "test_film_does_not_change_the_episode": ["Posing"],
+    "test_seconds_grow_under_known_names": ["Rewound", "Mislabelled"],
     "test_demonstrations_repeat_and_fit": ["Moody", "Reluctant", "Straining", "Late", "Uneven"],
     "test_success_is_terminal": ["Tireless", "Modest"],
-    "test_another_process_gives_the_same_bytes": ["Local", "Salted"],
-    "test_resets_do_not_leak": ["Leaking"],
-    "test_close_leaves_nothing": ["Abandoning", "Littering"],
+    "test_worker_process_gives_the_same_bytes": ["Local", "Salted"],
+    "test_resets_do_not_leak_memory": ["Leaking"],
+    "test_close_leaves_no_processes_files_or_memory": ["Abandoning", "Littering"],
     "test_close_may_be_called_twice": ["Unforgiving"],
 }  # fmt: skip
 
@@ -127,7 +127,7 @@ def test_every_rule_finds_something() -> None:
 
 def test_an_option_that_nobody_thought_of_is_found() -> None:
     with pytest.raises(AssertionError, match="colour"):
-        hold("test_the_protocol_holds_everything_that_changes_a_number", "Counter", harmless=())
+        hold("test_protocol_changes_with_every_option_that_changes_a_number", "Counter", harmless=())
 
 
 def test_own_words_are_allowed() -> None:

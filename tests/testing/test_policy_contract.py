@@ -248,27 +248,27 @@ def _other_each_time() -> torch.Generator:
         (Silent, "optional_methods_are_spelled_correctly"),
         (Lukewarm, "draw_chooses_every_token_once_from_the_logits_of_forward"),
         (Amnesiac, "draw_chooses_every_token_once_from_the_logits_of_forward"),
-        (Lukewarm, "drawn_logprobs_are_those_of_a_fresh_forward"),
-        (Lukewarm, "tokens_are_drawn_from_the_softmax_at_the_temperature"),
-        (Amnesiac, "drawn_logprobs_are_those_of_a_fresh_forward"),
-        (Dropping, "drawn_logprobs_are_those_of_a_fresh_forward"),
+        (Lukewarm, "sampled_logprobs_equal_those_of_a_new_forward"),
+        (Lukewarm, "tokens_are_sampled_from_the_softmax_at_the_temperature"),
+        (Amnesiac, "sampled_logprobs_equal_those_of_a_new_forward"),
+        (Dropping, "sampled_logprobs_equal_those_of_a_new_forward"),
         (Mixing, "rows_do_not_influence_each_other"),
         (Padding, "rows_do_not_influence_each_other"),
-        (Deaf, "it_looks_and_listens"),
-        (Blind, "it_looks_and_listens"),
+        (Deaf, "images_and_instructions_change_the_logits"),
+        (Blind, "images_and_instructions_change_the_logits"),
         (Unbatched, "collate_gives_rows_on_the_cpu"),
         (Elsewhere, "collate_gives_rows_on_the_cpu"),
         (Half, "logits_are_finite_and_of_the_right_shape"),
         (Infinite, "logits_are_finite_and_of_the_right_shape"),
         (Overreaching, "actions_lie_in_the_declared_space"),
         (Double, "actions_lie_in_the_declared_space"),
-        (Timid, "actions_survive_the_tokens_to_half_a_bin"),
-        (Reversed, "actions_survive_the_tokens_to_half_a_bin"),
-        (Unused, "gradients_reach_what_is_trained"),
-        (Cut, "gradients_reach_what_is_trained"),
-        (Unseeded, "every_make_gives_the_same_weights"),
-        (Unseeded, "what_was_trained_is_saved_and_loaded"),
-        (Unsaved, "what_was_trained_is_saved_and_loaded"),
+        (Timid, "actions_survive_tokens_to_half_a_bin"),
+        (Reversed, "actions_survive_tokens_to_half_a_bin"),
+        (Unused, "gradients_reach_trained_parameters"),
+        (Cut, "gradients_reach_trained_parameters"),
+        (Unseeded, "make_gives_the_same_weights_every_time"),
+        (Unseeded, "trained_parameters_are_saved_and_loaded"),
+        (Unsaved, "trained_parameters_are_saved_and_loaded"),
     ],
 )
 def test_what_breaks_the_contract_is_found(broken: type[NanoPolicy], test: str, tmp_path: Path) -> None:
@@ -285,8 +285,8 @@ def test_what_breaks_the_contract_is_found(broken: type[NanoPolicy], test: str, 
 @pytest.mark.parametrize(
     ("test", "broken"),
     [
-        ("tokens_are_drawn_from_the_softmax_at_the_temperature", lambda logits: logits / 2),
-        ("drawn_logprobs_are_those_of_a_fresh_forward", lambda logits: logits / 2),
+        ("tokens_are_sampled_from_the_softmax_at_the_temperature", lambda logits: logits / 2),
+        ("sampled_logprobs_equal_those_of_a_new_forward", lambda logits: logits / 2),
         ("greedy_is_the_most_likely_token", lambda logits: -logits),
     ],
 )
@@ -310,4 +310,4 @@ def test_who_makes_from_the_global_generator_is_found() -> None:
             return NanoPolicy(SPEC, OPTIONS)
 
     with pytest.raises(AssertionError, match="global generator"):
-        Careless().test_every_make_gives_the_same_weights(Careless().make())
+        Careless().test_make_gives_the_same_weights_every_time(Careless().make())

@@ -16,7 +16,7 @@ __all__ = ["EnvironmentContract", "PolicyContract"]
 
 
 def __getattr__(name: str) -> Any:
-    """`PolicyContract` is imported when it is asked for: it needs torch, which an environment's tests do not."""
+    """Import `PolicyContract` on first use: it needs torch, which an environment's tests do not."""
     if name == "PolicyContract":
         from vla_rl_bench.testing.policies import PolicyContract
 

@@ -1,4 +1,4 @@
-"""What vla-rl-bench relies on in an environment, as tests to subclass."""
+"""Conformance tests of environments, to subclass."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from vla_rl_bench.testing.processes import ProcessRules
 
 
 class EnvironmentContract(DeclarationRules, EpisodeRules, ExpertRules, ProcessRules):
-    """Subclass it as ``class TestMine(EnvironmentContract)`` and say by class attributes what is tested.
+    """Conformance tests of an environment: subclass it as ``class TestReach(EnvironmentContract)``.
 
-    ``entry`` and ``suite`` are needed; the others are in `vla_rl_bench.testing.base.EnvironmentRules`.  Episodes run
-    through the slots that a rollout uses, with random actions within the declared bounds; some in a worker process.
+    Set the class attributes ``entry`` and ``suite``; optional ones are in `vla_rl_bench.testing.base.EnvironmentRules`.
+    Episodes run through the slots that a rollout uses, with random actions within the declared bounds; some in a worker
+    process.
     """

@@ -1,4 +1,4 @@
-"""Rules for demonstrations, and for what success does."""
+"""Rules for demonstrations, and for the end of an episode by success."""
 
 from __future__ import annotations
 
@@ -16,42 +16,45 @@ PADDING = 3  # actions after the one that solves the task
 
 
 class ExpertRules(EnvironmentRules):
-    """For environments with `demonstrate`; skipped where `expert` is False."""
+    """Rules for environments with `demonstrate`; skipped if `expert` is False."""
 
     def test_demonstrations_repeat_and_fit(self, environment: BatchedEnvironment) -> None:
-        """The same start and seed give the same demonstration, one observation an action, from the reset on."""
+        """The same start and seed give the same demonstration, one observation per action, from the reset on."""
         starts = self.starts(environment, "demonstration")
-        shown = self.demonstrate(environment, starts)
-        again = self.demonstrate(environment, starts)
+        demonstrations, repeated = (self.demonstrate(environment, starts) for _ in range(2))
         action = environment.contract.action
-        for start, one, other in zip(starts, shown, again, strict=True):
-            if one is None or other is None:
-                assert one is other, "the expert fails only sometimes"
+        for start, demonstration, repetition in zip(starts, demonstrations, repeated, strict=True):
+            if demonstration is None or repetition is None:
+                assert demonstration is repetition, "the expert fails only sometimes"
                 continue
-            assert one.start == start
-            assert one.actions.dtype == np.float32
-            assert one.actions.shape == (len(one.observations.proprio), action.dimensions)
-            assert 0 < len(one.actions) <= environment.contract.tasks[start.task].step_limit
-            assert (one.actions >= np.array(action.low, np.float32)).all()
-            assert (one.actions <= np.array(action.high, np.float32)).all()
-            assert np.array_equal(one.actions, other.actions)
-            assert not difference(one.observations, other.observations)
-            self.check_observation(environment.contract, one.observations[0])
-            assert not difference(one.observations[0], environment.reset_slots([0], [start])[0])
+            observations, actions = demonstration.observations, demonstration.actions
+            assert demonstration.start == start
+            assert actions.dtype == np.float32
+            assert actions.shape == (len(observations.proprio), action.dimensions)
+            assert 0 < len(actions) <= environment.contract.tasks[start.task].step_limit
+            assert (actions >= np.array(action.low, np.float32)).all()
+            assert (actions <= np.array(action.high, np.float32)).all()
+            assert np.array_equal(actions, repetition.actions)
+            assert not difference(observations, repetition.observations)
+            self.check_observation(environment.contract, observations[0])
+            assert not difference(observations[0], environment.reset_slots([0], [start])[0])
 
     def test_success_is_terminal(self, environment: BatchedEnvironment) -> None:
-        """The action that solves the task is the last one executed, though the chunk goes on."""
-        start, actions, singly = self.solved(environment)
-        assert [one.done for one in singly] == [False] * (len(actions) - 1) + [True]
+        """The action that solves the task is the last one executed, although the chunk has more."""
+        start, actions, results = self.solved(environment)
+        assert [result.done for result in results] == [False] * (len(actions) - 1) + [True]
         action = environment.contract.action
         last = actions[-1] if action.absolute else np.array(action.noop, np.float32)
         environment.reset_slots([0], [start])
         result = self.step(environment, 0, np.concatenate([actions, np.tile(last, (PADDING, 1))]))
         assert (result.success, result.done, result.steps) == (True, True, len(actions))
-        assert result.observation is None, "an episode that has ended shows nothing"
+        assert result.observation is None, "an episode that has ended has no observation"
 
     def solved(self, environment: BatchedEnvironment) -> tuple[Start, FloatArray, Sequence[ChunkResult]]:
-        """A start and actions that solve it, cut after the one that does, with what each did; skips without any."""
+        """Find a start that can be solved, the actions up to the one that solves it, and the result of each.
+
+        Skips the test if there is none.
+        """
         for start in self.starts(environment, "demonstration"):
             actions = self.solve(environment, start)
             if actions is None:

@@ -1,4 +1,4 @@
-"""Rules for an environment in a worker process, where rollouts have it.  Linux."""
+"""Rules for an environment in a worker process, as in rollouts.  Linux."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 
 
 class ProcessRules(EnvironmentRules):
-    """The same numbers elsewhere, memory that stays, an end that leaves nothing."""
+    """Rules for worker processes: the same numbers, no memory leak, nothing left at the end."""
 
-    def test_another_process_gives_the_same_bytes(self, environment: BatchedEnvironment) -> None:
+    def test_worker_process_gives_the_same_bytes(self, environment: BatchedEnvironment) -> None:
         start = self.starts(environment)[-1]
-        with remote.worker(self.entry, self.suite, self.chosen_options(), self.python) as there:
-            assert there.contract.protocol == environment.contract.protocol
-            assert there.contract == environment.contract
-            found = episode_difference(self.play(environment, 0, start), self.play(there, 0, start))
-        assert not found, f"{start} in another process: another {found}"
+        with remote.worker(self.entry, self.suite, self.chosen_options(), self.python) as slots:
+            assert slots.contract.protocol == environment.contract.protocol
+            assert slots.contract == environment.contract
+            text = episode_difference(self.play(environment, 0, start), self.play(slots, 0, start))
+        assert not text, f"{start} in a worker process: different {text}"
 
     @needs_proc
-    def test_resets_do_not_leak(self, environment: BatchedEnvironment) -> None:
-        """The worker's resident memory stays where it is once the first resets have warmed it.
+    def test_resets_do_not_leak_memory(self, environment: BatchedEnvironment) -> None:
+        """The worker's resident memory does not grow by `megabytes` over `resets`, after the first `warm_resets`.
 
-        Medians of five, so that one odd reading counts for nothing: `megabytes` over `resets` is what is found, with
-        the defaults half a megabyte a reset.
+        Medians of five readings are compared.  With the defaults a leak of half a megabyte per reset fails.
         """
         task, first = self.played(environment)[0], environment.contract.splits["training"][0]
-        with remote.worker(self.entry, self.suite, self.chosen_options(), self.python) as there:
+        with remote.worker(self.entry, self.suite, self.chosen_options(), self.python) as slots:
             megabytes = []
             for count in range(self.warm_resets + self.resets):
-                there.reset_slots([0], [Start(task, first + count % 2)])
-                self.step(there, 0, self.draw(there, np.random.default_rng(count), CHUNK))
-                megabytes.append(remote.resident(there.process))
+                slots.reset_slots([0], [Start(task, first + count % 2)])
+                self.step(slots, 0, self.draw(slots, np.random.default_rng(count), CHUNK))
+                megabytes.append(remote.resident(slots.process))
         warm = megabytes[self.warm_resets :]
-        grown = median(warm[-5:]) - median(warm[:5])
-        assert grown < self.megabytes, f"{self.resets} resets took {grown:.1f} MB: {[round(one) for one in megabytes]}"
+        growth = median(warm[-5:]) - median(warm[:5])
+        readings = [round(reading) for reading in megabytes]
+        assert growth < self.megabytes, f"{self.resets} resets took {growth:.1f} MB: {readings}"
 
     @needs_proc
-    def test_close_leaves_nothing(self, environment: BatchedEnvironment) -> None:
-        """The worker, the processes it began, the memory with and without a name."""
+    def test_close_leaves_no_processes_files_or_memory(self, environment: BatchedEnvironment) -> None:
+        """Closing ends the worker and its child processes, and frees descriptors and named shared memory."""
         files = remote.open_files()
-        with remote.worker(self.entry, self.suite, self.chosen_options(), self.python) as there:
-            there.reset_slots([0], self.starts(environment)[:1])
-            processes = [there.process, *remote.descendants(there.process)]
+        with remote.worker(self.entry, self.suite, self.chosen_options(), self.python) as slots:
+            slots.reset_slots([0], self.starts(environment)[:1])
+            processes = [slots.process, *remote.descendants(slots.process)]
             named = remote.named_memory(processes)
         assert not remote.alive(processes, self.close_seconds), (
-            "the worker, or a process that it began, goes on running"
+            "the worker, or a process that it started, is still running"
         )
-        assert remote.open_files() == files, "descriptors are left open"
-        assert not (left := sorted(filter(os.path.exists, named))), f"memory with a name is left: {left}"
+        assert remote.open_files() == files, "file descriptors are left open"
+        assert not (left := sorted(filter(os.path.exists, named))), f"named shared memory is left: {left}"
 
     def test_close_may_be_called_twice(self) -> None:
-        made = self.make()
-        made.reset_slots([0], self.starts(made)[:1])
-        made.close()
-        made.close()
+        environment = self.make()
+        environment.reset_slots([0], self.starts(environment)[:1])
+        environment.close()
+        environment.close()

@@ -1,4 +1,4 @@
-"""An environment in a worker process, as a rollout has it; and what Linux says of that process."""
+"""An environment in a worker process, as in rollouts; and readings of that process from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.rollout.pool import ProcessPool
-from vla_rl_bench.testing.equality import kept, kept_result
+from vla_rl_bench.testing.equality import copy_observation, copy_result
 from vla_rl_bench.types import ChunkResult, Demonstration, FloatArray, ImageArray, Observation, Start
 
 PROC = Path("/proc")
@@ -30,21 +30,21 @@ class RemoteSlots:
         return self._pool.seconds
 
     def reset_slots(self, slots: Sequence[int], starts: Sequence[Start]) -> Observation:
-        seen = []
+        observations = []
         for slot, start in zip(slots, starts, strict=True):
             self._pool.reset(slot, start)
-            [ready] = self._pool.wait()
-            assert ready.observation is not None, "a reset has an observation"
-            seen.append(kept(ready.observation))
-        return Observation.stack(seen)
+            [result] = self._pool.wait()
+            assert result.observation is not None, "a reset has an observation"
+            observations.append(copy_observation(result.observation))
+        return Observation.stack(observations)
 
     def step_slots(self, slots: Sequence[int], actions: FloatArray) -> list[ChunkResult]:
         results = []
         for slot, chunk in zip(slots, actions, strict=True):
             self._pool.step(slot, chunk)
-            [ready] = self._pool.wait()
-            assert ready.result is not None
-            results.append(kept_result(ready.result))
+            [answer] = self._pool.wait()
+            assert answer.result is not None
+            results.append(copy_result(answer.result))
         return results
 
     def demonstrate_many(self, starts: Sequence[Start], seed: int) -> list[Demonstration | None]:
@@ -59,51 +59,53 @@ class RemoteSlots:
 
 @contextmanager
 def worker(entry: EnvironmentEntry, suite: str, options: Any, python: str | None) -> Iterator[RemoteSlots]:
-    """One slot in a process of its own, gone afterwards."""
-    found = RemoteSlots(entry, suite, options, 1, python)
+    """Open one slot in a worker process, and close it after the context."""
+    slots = RemoteSlots(entry, suite, options, 1, python)
     try:
-        yield found
+        yield slots
     finally:
-        found.close()
+        slots.close()
 
 
 # -- processes (Linux)
 
 
 def resident(process: int) -> float:
-    """Megabytes of memory that a process has in RAM."""
+    """Return the megabytes of memory that a process has in RAM."""
     pages = int((PROC / str(process) / "statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def descendants(process: int) -> list[int]:
-    """Of a process that runs, nearest first; itself left out."""
-    found = list(_children(process))
-    return [*found, *(below for child in found for below in descendants(child))]
+    """List the child processes of a running process and their children, nearest first."""
+    children = _children(process)
+    return [*children, *(descendant for child in children for descendant in descendants(child))]
 
 
 def alive(processes: Sequence[int], seconds: float) -> list[int]:
-    """Those that still run after so long; zombies are dead."""
+    """Wait for processes to end; return those that still run after so many seconds.  Zombies have ended."""
     deadline = time.monotonic() + seconds
-    while (running := [one for one in processes if _state(one) not in ("", "Z", "X")]) and time.monotonic() < deadline:
+    while (
+        running := [process for process in processes if _state(process) not in ("", "Z", "X")]
+    ) and time.monotonic() < deadline:
         time.sleep(0.05)
     return running
 
 
 def open_files() -> int:
-    """File descriptors of this process."""
+    """Count the file descriptors of this process."""
     return len(list((PROC / "self" / "fd").iterdir()))
 
 
 def named_memory(processes: Sequence[int]) -> set[str]:
-    """Files under /dev/shm that processes have mapped: they have a name, so they may outlive them."""
-    lines = (line for one in processes for line in (PROC / str(one) / "maps").read_text().splitlines())
+    """List files under /dev/shm that processes have mapped; having a name, they may outlive the processes."""
+    lines = (line for process in processes for line in (PROC / str(process) / "maps").read_text().splitlines())
     return {line[line.index("/dev/shm/") :] for line in lines if "/dev/shm/" in line and not line.endswith("(deleted)")}
 
 
 def _children(process: int) -> list[int]:
-    found = (int(path.name) for path in PROC.iterdir() if path.name.isdigit())
-    return [one for one in found if _stat(one)[1:2] == [str(process)]]
+    candidates = (int(path.name) for path in PROC.iterdir() if path.name.isdigit())
+    return [candidate for candidate in candidates if _stat(candidate)[1:2] == [str(process)]]
 
 
 def _state(process: int) -> str:
@@ -111,7 +113,7 @@ def _state(process: int) -> str:
 
 
 def _stat(process: int) -> list[str]:
-    """State, parent and so on; empty when there is no such process."""
+    """Read state, parent and so on; empty if there is no such process."""
     try:
         return (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

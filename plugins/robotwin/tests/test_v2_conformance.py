@@ -18,7 +18,7 @@ from vla_rl_bench.entries import EnvironmentEntry
 from vla_rl_bench.interfaces import BatchedEnvironment
 from vla_rl_bench.rollout.pool import ProcessPool
 from vla_rl_bench.testing import EnvironmentContract
-from vla_rl_bench.testing.equality import difference, episode_difference, kept
+from vla_rl_bench.testing.equality import copy_observation, difference, episode_difference
 from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, FloatArray, Start
 from vla_rl_bench_robotwin.options import CHUNK, RoboTwinOptions
 from vla_rl_bench_robotwin.plugin import register_environments
@@ -63,7 +63,7 @@ class TestHandoverBlock(EnvironmentContract):
         """A protocol by name brings its own step limit, and takes no other beside it."""
         return super().contract_with(**({"step_limit": None} if "protocol" in changed else {}), **changed)
 
-    def test_a_chunk_is_its_single_steps(self, environment: BatchedEnvironment) -> None:
+    def test_chunk_equals_its_single_steps(self, environment: BatchedEnvironment) -> None:
         """It is not: RoboTwin times a chunk's path as a whole.  A chunk of one action is a step, and repeats."""
         start = self.starts(environment)[0]
         draw = np.random.default_rng(0)
@@ -214,7 +214,7 @@ def _play(pool: ProcessPool, start: Start, chunks: Sequence[FloatArray]) -> list
         [ready] = pool.wait()
         assert ready.result is not None
         seen = ready.result.observation
-        results.append(replace(ready.result, observation=None if seen is None else kept(seen)))
+        results.append(replace(ready.result, observation=None if seen is None else copy_observation(seen)))
         if results[-1].done:
             break
     return results
