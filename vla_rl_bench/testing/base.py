@@ -20,11 +20,11 @@ from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, Floa
 CHUNK = 4  # actions
 
 
-def misspelled(cls: type, optional: Sequence[str]) -> list[str]:
+def misspelled(tested: type, optional: Sequence[str]) -> list[str]:
     """List a class's public methods with a name close to, but not, that of an optional method.
 
     Args:
-        cls: The class under test; what torch and `vla_rl_bench.interfaces` define is left out.
+        tested: The class under test; what torch and `vla_rl_bench.interfaces` define is left out.
         optional: Names of the optional methods.
 
     Returns:
@@ -32,13 +32,13 @@ def misspelled(cls: type, optional: Sequence[str]) -> list[str]:
     """
     methods = {
         name
-        for ancestor in cls.__mro__
+        for ancestor in tested.__mro__
         if not ancestor.__module__.startswith(("builtins", "torch.", "vla_rl_bench.interfaces"))
         for name, attribute in vars(ancestor).items()
         if not name.startswith("_") and callable(attribute) and name not in optional
     }
     matches = {name: difflib.get_close_matches(name, optional, n=1, cutoff=0.8) for name in sorted(methods)}
-    return [f"{cls.__name__}.{name}: did you mean `{close[0]}`?" for name, close in matches.items() if close]
+    return [f"{tested.__name__}.{name}: did you mean `{close[0]}`?" for name, close in matches.items() if close]
 
 
 class EnvironmentRules:
