@@ -32,11 +32,11 @@ LIMIT = 7  # steps
 
 @dataclass(frozen=True)
 class CounterOptions:
-    """goal: how far up from the start is success.  tint: of the picture.  colour: of the film."""
+    """goal: how far up from the start is success.  tint: of the picture.  color: of the film."""
 
     goal: float = 3.0
     tint: int = 0
-    colour: int = 9
+    color: int = 9
 
 
 class Counter(EnvironmentBase):
@@ -95,7 +95,7 @@ class Counter(EnvironmentBase):
         return Demonstration(start, Observation.stack(seen), np.stack(actions))
 
     def film(self) -> ImageArray:
-        return np.full((4, 6, 3), self.options.colour, np.uint8)
+        return np.full((4, 6, 3), self.options.color, np.uint8)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -64,7 +64,7 @@ class TestCounter(EnvironmentContract):
     entry = counting.ENTRY
     suite = "Counter"
     changes = {"goal": 2.0, "tint": 5}  # noqa: RUF012
-    harmless = ("colour",)
+    harmless = ("color",)
 
 
 class TestRemote(TestCounter):
@@ -126,7 +126,7 @@ def test_every_rule_finds_something() -> None:
 
 
 def test_an_option_that_nobody_thought_of_is_found() -> None:
-    with pytest.raises(AssertionError, match="colour"):
+    with pytest.raises(AssertionError, match="color"):
         hold("test_protocol_changes_with_every_option_that_changes_a_number", "Counter", harmless=())
 
 

@@ -116,7 +116,7 @@ class RlConfig(Strict):
     aggregate: Literal["trajectory-mean", "token-mean"]
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    warmup: Annotated[int, Field(ge=0)] = 0  # optimiser steps
+    warmup: Annotated[int, Field(ge=0)] = 0  # optimizer steps
     grad_clip: Rate = 1.0  # SimpleVLA-RL
     microbatch: Positive = 256  # chunks in one forward of the update; changes memory, not the result
     # instead: 1e9 bytes that the activations of a forward may take; measured

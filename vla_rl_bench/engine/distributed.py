@@ -37,7 +37,7 @@ class SingleProcess:
 
 
 class DistributedRanks:
-    """`vla_rl_bench.interfaces.Ranks` over ``torch.distributed``, which must be initialised.
+    """`vla_rl_bench.interfaces.Ranks` over ``torch.distributed``, which must be initialized.
 
     Objects travel pickled, over gloo: between GPUs only tensors would, and these are numbers and rollouts.
     """

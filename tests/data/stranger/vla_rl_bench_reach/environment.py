@@ -24,7 +24,7 @@ SIZE = 24  # pixels a side
 SPEED = 0.15  # half-widths of the table in one step
 STEP_LIMIT = 12
 SQUARES = {"red": (-0.5, 0.0), "blue": (0.5, 0.0)}  # where they lie on average; the table is [-1, 1] x [-1, 1]
-COLOURS = {"red": (220, 50, 50), "blue": (60, 90, 220)}
+COLORS = {"red": (220, 50, 50), "blue": (60, 90, 220)}
 SCATTER = {"near": 0.2, "far": 0.4}  # task suite -> how far from there, at most, on each axis
 
 
@@ -39,7 +39,7 @@ def contract(suite: str, options: ReachOptions) -> EnvironmentSpec:
         name="reach",
         suite=suite,
         protocol=f"reach-1/limit-{STEP_LIMIT}/tolerance-{options.tolerance:g}",
-        tasks=tuple(TaskSpec(f"reach-{colour}", f"reach the {colour} square", STEP_LIMIT) for colour in SQUARES),
+        tasks=tuple(TaskSpec(f"reach-{color}", f"reach the {color} square", STEP_LIMIT) for color in SQUARES),
         images=(ImageSpec("top", SIZE, SIZE, "upright"),),
         proprio=("x, -1 left to 1 right", "y, -1 bottom to 1 top"),
         action=ActionSpec(
@@ -94,8 +94,8 @@ class Reach(EnvironmentBase):
     def _draw(self) -> ImageArray:
         """The squares and the point, seen from above; y grows upwards, so row 0 is y = 1."""
         image = np.full((SIZE, SIZE, 3), 30, np.uint8)
-        things = [*zip(self._squares, COLOURS.values(), strict=True), (self._point, (255, 255, 255))]
-        for place, colour in things:
+        things = [*zip(self._squares, COLORS.values(), strict=True), (self._point, (255, 255, 255))]
+        for place, color in things:
             column, row = ((place * (1, -1) + 1) / 2 * (SIZE - 1)).round().astype(int)
-            image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = colour
+            image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = color
         return image
