@@ -130,6 +130,11 @@ def test_an_option_that_nobody_thought_of_is_found() -> None:
         hold("test_protocol_changes_with_every_option_that_changes_a_number", "Counter", harmless=())
 
 
+def test_misspelled_method_is_found_in_a_worker_process() -> None:
+    with pytest.raises(AssertionError, match="step_chunks: did you mean `step_chunk`"):
+        hold("test_optional_methods_are_spelled_correctly", "Misspelled", python=sys.executable)
+
+
 def test_own_words_are_allowed() -> None:
     hold("test_conventions_are_known_words", "SlangGripper", words=("the usual",))
 

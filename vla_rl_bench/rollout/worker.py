@@ -85,6 +85,17 @@ def adapt_environment(environment: Environment | EnvironmentBase) -> Environment
     return AdaptedEnvironment(environment)
 
 
+def public_methods(cls: type) -> set[str]:
+    """Return the names of a class's public methods, without those that torch and our interfaces define."""
+    return {
+        name
+        for ancestor in cls.__mro__
+        if not ancestor.__module__.startswith(("builtins", "torch.", "vla_rl_bench.interfaces"))
+        for name, attribute in vars(ancestor).items()
+        if not name.startswith("_") and callable(attribute)
+    }
+
+
 class SlotEnvironments:
     """A `BatchedEnvironment` made of one plain environment per slot, each built when its slot is first used."""
 
@@ -142,6 +153,11 @@ class SlotEnvironments:
         except NotSupported:
             return next(iter(self._last_observations[slot].images.values()))
 
+    def public_methods(self) -> set[str]:
+        """Return the names of the methods that the environment's class adds to `EnvironmentBase`."""
+        environment = self._first.environment if isinstance(self._first, AdaptedEnvironment) else self._first
+        return public_methods(type(environment))
+
     def close(self) -> None:
         for environment in self._environments.values():
             environment.close()
@@ -173,6 +189,8 @@ def handle_request(environment: BatchedEnvironment, name: str, slot: int, argume
         return environment.demonstrate_many([start], seed)[0]
     if name == "film":
         return environment.film_slot(slot)
+    if name == "public_methods" and isinstance(environment, SlotEnvironments):  # for the contract tests
+        return environment.public_methods()
     raise ValueError(f"unknown request {name!r}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -20,25 +20,18 @@ from vla_rl_bench.types import ChunkResult, Demonstration, EnvironmentSpec, Floa
 CHUNK = 4  # actions
 
 
-def misspelled(tested: type, optional: Sequence[str]) -> list[str]:
-    """List a class's public methods with a name close to, but not, that of an optional method.
+def misspelled(methods: Iterable[str], optional: Sequence[str]) -> list[str]:
+    """List methods with a name close to, but not, that of an optional method.
 
     Args:
-        tested: The class under test; what torch and `vla_rl_bench.interfaces` define is left out.
+        methods: Names of a class's public methods.
         optional: Names of the optional methods.
 
     Returns:
         A sentence per method.
     """
-    methods = {
-        name
-        for ancestor in tested.__mro__
-        if not ancestor.__module__.startswith(("builtins", "torch.", "vla_rl_bench.interfaces"))
-        for name, attribute in vars(ancestor).items()
-        if not name.startswith("_") and callable(attribute) and name not in optional
-    }
     matches = {name: difflib.get_close_matches(name, optional, n=1, cutoff=0.8) for name in sorted(methods)}
-    return [f"{tested.__name__}.{name}: did you mean `{close[0]}`?" for name, close in matches.items() if close]
+    return [f"{name}: did you mean `{close[0]}`?" for name, close in matches.items() if close and close[0] != name]
 
 
 class EnvironmentRules:

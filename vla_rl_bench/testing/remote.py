@@ -53,6 +53,13 @@ class RemoteSlots:
     def film_slot(self, slot: int) -> ImageArray:
         return self._pool.film(slot)
 
+    def public_methods(self) -> set[str]:
+        """Return the names of the methods that the environment's class adds to `EnvironmentBase`."""
+        worker = self._pool._workers[0]
+        worker.request("public_methods", 0, None)
+        names: set[str] = worker.receive().value
+        return names
+
     def close(self) -> None:
         self._pool.close()
 
