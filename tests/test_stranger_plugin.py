@@ -56,7 +56,7 @@ def outcome(folder: Path) -> dict[str, bytes]:
 def test_a_new_environment_estimator_and_trick_run_in_a_suite(site: Path, tmp_path: Path) -> None:
     small = ("arms.sft-rl.rl.iterations=2", "evaluation.per_task=5")
     table = vla_rl_bench("run", "reach", *small, folder=tmp_path, site=site)
-    assert (tmp_path / "runs" / "reach" / "table.md").read_text() in table
+    assert (tmp_path / "runs/reach/changed/evaluation.per_task=5+rl.iterations=2/table.md").read_text() in table
     records = [json.loads(path.read_text()) for path in (tmp_path / "runs" / "reach" / "runs").glob("*/run.json")]
     assert {record["protocol"] for record in records} == {"reach-1/limit-12/tolerance-0.25"}
     [rl] = [record["recipe"]["rl"] for record in records if record["recipe"]["rl"]]

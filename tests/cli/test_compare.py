@@ -80,7 +80,7 @@ def test_a_better_arm_is_better_by_so_much(runs: Path, capsys: pytest.CaptureFix
     text = said(capsys, "compare", "one:sft", "one:sft-rl", "--out", str(runs))
     found = compared(capsys, "one:sft", "one:sft-rl", "--out", str(runs))
     assert found["verdict"] == "recipes_differ"
-    assert text.splitlines()[-1].startswith("sft-rl is better by ")
+    assert text.splitlines()[-1].startswith("SFT + RL is better by ")
     low, high = found["average"]["over_seeds"]
     assert 0 < low < found["average"]["difference"] < high
     counts = found["columns"]["object"]["a"]
@@ -227,7 +227,7 @@ def test_what_is_no_evidence_is_refused(
 def test_a_broken_record_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (runs / "one" / "suite.json").write_text("[1, 2")
     line = refused(capsys, "compare", "one:sft", "one:sft-rl", "--out", str(runs))
-    assert "one/suite.json: not a record of a suite that was run" in line
+    assert "one/suite.json: not a record of a suite that this version ran" in line
 
 
 def test_seeds_that_played_other_starts_are_refused(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

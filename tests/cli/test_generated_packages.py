@@ -55,4 +55,5 @@ def test_it_is_listed_validates_and_runs(made: Path, kind: str, tmp_path: Path) 
     fewer = [f"arms.{arm}.rl.iterations=1" for arm in ARMS[kind]]
     table = call(made, tmp_path, PROGRAM, "run", name, *SMALL, *fewer, "--jobs", "1")
     assert "SFT + RL" in table
-    assert (tmp_path / "runs" / name / "table.md").read_text() in table
+    [written] = (tmp_path / "runs" / name).glob("changed/*/table.md")
+    assert written.read_text() in table

@@ -38,7 +38,7 @@ def test_committed_records_give_the_committed_tables(archive: Path, tmp_path: Pa
     for name in records:
         source = suite_source(folder, name)
         write = write_ablation if name == "ablation.json" else write_report
-        whole = [path for path in write(source.folder, source.suite, source.run_ids) if path.is_file()]
+        whole = [path for path in write(source) if path.is_file()]
         assert len(whole) == 2
         for path in whole:
             assert path.read_bytes() == (archive.parent / path.name).read_bytes(), path.name

@@ -12,6 +12,7 @@ import pytest
 
 from vla_rl_bench.analysis.outputs import ablate, run
 from vla_rl_bench.files import read_json
+from vla_rl_bench.records.suite_record import suite_folder
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def times(folder: Path) -> Times:
     return {
         path: path.stat().st_mtime_ns
         for part in ("runs", "demonstrations")
-        for path in (folder / part).rglob("*")
+        for path in (suite_folder(folder) / part).rglob("*")
         if path.is_file()
     }
 
@@ -47,23 +48,28 @@ def executed(before: Times, after: Times) -> list[str]:
     return sorted(read_json(path / "run.json")["arm"] for path in runs) + made
 
 
+def runs_of(folder: Path) -> list[Path]:
+    return sorted((suite_folder(folder) / "runs").iterdir())
+
+
 def results(folder: Path) -> dict[str, bytes]:
     names = ("episodes.jsonl", "policy.safetensors")
-    return {f"{run.name}/{name}": (run / name).read_bytes() for run in sorted((folder / "runs").iterdir())
+    return {f"{run.name}/{name}": (run / name).read_bytes() for run in runs_of(folder)
             for name in names}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ablation that nothing happened to."""
+    """The folder of an ablation that nothing happened to, of changed values."""
     return ablate(SUITE, AXES, QUICK, out=tmp_path_factory.mktemp("whole"), jobs=1)
 
 
 def test_what_arms_share_is_computed_once(whole: Path) -> None:
-    arms = [read_json(path / "run.json")["arm"] for path in (whole / "runs").iterdir()]
+    arms = [read_json(path / "run.json")["arm"] for path in runs_of(whole)]
     assert sorted(arms) == sorted(["sft", "sft-rl", OFF, COLD])
-    assert len([path for path in (whole / "demonstrations").iterdir() if not path.name.startswith(".")]) == 1
-    parents = {read_json(path / "run.json")["parent"] for path in (whole / "runs").iterdir()} - {None}
+    stores = (suite_folder(whole) / "demonstrations").iterdir()
+    assert len([path for path in stores if not path.name.startswith(".")]) == 1
+    parents = {read_json(path / "run.json")["parent"] for path in runs_of(whole)} - {None}
     assert len(parents) == 1
 
 
@@ -79,7 +85,7 @@ def test_ablate_resumes_after_a_kill(whole: Path, tmp_path: Path) -> None:
     surroundings = os.environ | {"OMP_NUM_THREADS": "1"}
     died = subprocess.run([sys.executable, "-c", script], env=surroundings, capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    folder = tmp_path / "small"
+    folder = tmp_path / whole.relative_to(whole.parents[2])
     before = times(folder)
     assert not (folder / "ablation.md").exists()
     assert ablate(SUITE, AXES, QUICK, out=tmp_path, jobs=1) == folder
@@ -90,11 +96,11 @@ def test_ablate_resumes_after_a_kill(whole: Path, tmp_path: Path) -> None:
 
 
 def test_asked_again_it_only_writes_its_reports_again(whole: Path) -> None:
-    before = times(whole)
+    before, out = times(whole), suite_folder(whole).parent
     contents = {name: (whole / name).read_bytes() for name in REPORTS}
     for name in REPORTS:
         (whole / name).unlink()
-    ablate(SUITE, AXES, QUICK, out=whole.parent, jobs=1)
+    ablate(SUITE, AXES, QUICK, out=out, jobs=1)
     assert executed(before, times(whole)) == []
     assert {name: (whole / name).read_bytes() for name in REPORTS} == contents
 
@@ -103,16 +109,16 @@ def test_ablate_with_more_values_runs_only_those(tmp_path: Path) -> None:
     """First the suite; then an ablation of it; then one more value, one more arm, and everything crossed."""
     folder = run(SUITE, QUICK, out=tmp_path, jobs=1)
 
-    def runs_of(axes: list[str], *, path: Path = SUITE, grid: bool = False) -> list[str]:
+    def runs_with(axes: list[str], *, path: Path = SUITE, grid: bool = False) -> list[str]:
         before = times(folder)
         ablate(path, axes, QUICK, out=tmp_path, jobs=1, grid=grid)
         return executed(before, times(folder))
 
-    assert runs_of([AXES[1]]) == [COLD]
-    assert runs_of(["tricks.temperature.value=1.0,1.3,1.6"]) == [WARM]
-    assert runs_of([*AXES, "tricks.temperature.value=1.3"]) == [OFF]
-    assert runs_of(AXES, grid=True) == [BOTH]
+    assert runs_with([AXES[1]]) == [COLD]
+    assert runs_with(["tricks.temperature.value=1.0,1.3,1.6"]) == [WARM]
+    assert runs_with([*AXES, "tricks.temperature.value=1.3"]) == [OFF]
+    assert runs_with(AXES, grid=True) == [BOTH]
     more = tmp_path / "more.yaml"
     more.write_text(f"extends: {SUITE}\nname: small\narms:\n  - {{name: again, from: sft, rl: {RL}}}\n")
-    assert runs_of([AXES[1]], path=more) == ["again"]
-    assert runs_of(["arms.again.rl.groups=2,3"], path=more) == ["again.arms.again.rl.groups-3"]
+    assert runs_with([AXES[1]], path=more) == ["again"]
+    assert runs_with(["arms.again.rl.groups=2,3"], path=more) == ["again.arms.again.rl.groups-3"]

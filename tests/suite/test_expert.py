@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.analysis.statistics.made_up import made_up_source
 from tests.config.suites import load_suite_text
 from tests.plugins_in_hand import with_builtin
 from tests.testing.counting import Counter, CounterOptions
@@ -90,7 +91,7 @@ def test_expert_attempts_each_held_out_start_once(tmp_path: Path, workers: int) 
     assert [(one["start"], one["success"], one["steps"], one["events"]) for one in episodes(folder)] == [
         (index, True, 3, ["counted"]) if index % 2 == 0 else (index, False, None, []) for index in range(20, 30)
     ]
-    table = write_report(folder, suite, [run.id for run in plan(suite, CATALOG)])[0].read_text()
+    table = write_report(made_up_source(folder, suite, [run.id for run in plan(suite, CATALOG)]))[0].read_text()
     assert "| Expert | 5/10 [23.7, 76.3] |" in table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 
 from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.files import read_json
+from vla_rl_bench.records.frame import run_folders
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.records.suite_record import suite_folder
 
 SUITE = Path(__file__).parent / "small.yaml"
 SAME = ("table.md", "table.tex")
@@ -32,7 +35,7 @@ MOMENTS = {
 
 def results(folder: Path) -> dict[str, bytes]:
     found = {name: (folder / name).read_bytes() for name in SAME}
-    for path in sorted((folder / "runs").iterdir()):
+    for path in run_folders(suite_folder(folder)):
         found |= {f"{path.name}/{name}": (path / name).read_bytes() for name in SAME_IN_RUNS}
     return found
 
@@ -69,7 +72,7 @@ if __name__ == "__main__":
 """
     (tmp_path / "both.py").write_text(script)
     subprocess.run([sys.executable, str(tmp_path / "both.py")], check=True, capture_output=True)
-    found = results(tmp_path / "small")
+    found = results(tmp_path / "small" / "changed" / "seeds=0,1")
     assert {name: found[name] for name in uninterrupted if name not in SAME} == {
         name: value for name, value in uninterrupted.items() if name not in SAME
     }
@@ -101,11 +104,17 @@ def test_run_completes_a_record_whose_status_is_missing(tmp_path: Path) -> None:
 def test_run_with_more_evaluation_trains_nothing(tmp_path: Path) -> None:
     folder = run(SUITE, out=tmp_path, jobs=1)
     policies = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")}
-    run(SUITE, ["evaluation.per_task=6"], out=tmp_path, jobs=1)
+    changed = run(SUITE, ["evaluation.per_task=6"], out=tmp_path, jobs=1)
+    assert changed == folder / "changed" / "evaluation.per_task=6"
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("policy.safetensors")} == policies
     for path in (folder / "runs").iterdir():
         evaluations = read_json(path / "run.json")["evaluations"]
-        assert {name: entry["episodes"] for name, entry in evaluations.items()} == {"main/greedy": 24, "main/T=1": 24}
+        counts = {name: entry["episodes"] for name, entry in evaluations.items()}
+        assert counts.pop("main/greedy") == counts.pop("main/T=1") == 16
+        assert list(counts.values()) == [24, 24]
+        assert all(re.fullmatch(r"main@[0-9a-f]+/(greedy|T=1)", name) for name in counts)
+    assert "/16 [" in (folder / "table.md").read_text()
+    assert "/24 [" in (changed / "table.md").read_text()
 
 
 @pytest.mark.slow

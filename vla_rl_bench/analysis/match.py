@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.files import Record
 from vla_rl_bench.records.frame import episodes_frame, protocols
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.suite.plan import evaluation_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +77,8 @@ def _columns(first: Side, second: Side, column: str | None) -> list[str]:
 
 def _final(side: Side, columns: Sequence[str]) -> pd.DataFrame:
     """Final episodes of these columns; `measured` is the evaluation's name, as ``main/greedy``."""
-    frame = episodes_frame(path for path, run in side.runs if run["column"] in columns)
+    names = partial(evaluation_names, side.suite) if side.suite else None
+    frame = episodes_frame((path for path, run in side.runs if run["column"] in columns), names=names)
     frame = frame[frame["iteration"].isna()]
     return frame.assign(measured=frame["evaluation"] + "/" + frame["sampling"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,10 +11,13 @@ from rich.console import Console
 from vla_rl_bench import catalog as catalogs
 from vla_rl_bench.analysis.plots.style import arm_styles
 from vla_rl_bench.analysis.tables.reference_rows import check_reference_tables
+from vla_rl_bench.analysis.tables.sources import Source, new_source
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.ablation import read_ablation
+from vla_rl_bench.config.changes import read_changes
 from vla_rl_bench.config.load import load_suite
 from vla_rl_bench.config.schema import ArmConfig, Suite
+from vla_rl_bench.records.suite_record import RecordFile
 from vla_rl_bench.suite.filming import film_starts, greedy_episodes
 from vla_rl_bench.suite.plan import Run
 from vla_rl_bench.suite.runner import run_suite
@@ -29,13 +32,16 @@ def run(
     limit: int | None = None,
     jobs: int | None = None,
 ) -> Path:
-    """Run, or resume, a suite and write its table and plots; return its folder."""
+    """Run, or resume, a suite and write its table and plots; return the folder that they are in.
+
+    That is the suite's folder, or for changed values ``changed/NAME`` in it; runs are always in the suite's folder.
+    """
     catalog = catalogs.discover()
     suite = load_suite(suite_path, overrides, catalog)
-    check_reference_tables(suite)
-    folder = out / suite.name
-    finish = partial(_write_and_print, _write_table, suite, folder, catalog)
-    return run_suite(suite, catalog, folder, dry_run=dry_run, limit=limit, jobs=jobs, finish=finish)
+    changes = read_changes(suite_path, overrides, suite, catalog)
+    source = new_source(suite, changes, out)
+    _run(suite, source, source.outputs / "suite.json", _write_table, catalog, dry_run, limit, jobs)
+    return source.outputs
 
 
 def ablate(
@@ -48,7 +54,7 @@ def ablate(
     jobs: int | None = None,
     grid: bool | None = None,
 ) -> Path:
-    """Run, or resume, an ablation and write its table and curves; return the suite's folder.
+    """Run, or resume, an ablation and write its table and curves; return the folder that they are in, as `run` does.
 
     Args:
         axes: ``path=value,value,...``; ``off`` removes a trick.  None: those of the suite's ``ablate:`` block.  The
@@ -57,55 +63,61 @@ def ablate(
     """
     catalog = catalogs.discover()
     suite = read_ablation(suite_path, overrides, catalog, axes, grid)
-    check_reference_tables(suite)
-    folder = out / suite.name
-    finish = partial(_write_and_print, _write_ablation, suite, folder, catalog)
-    return run_suite(
-        suite, catalog, folder, dry_run=dry_run, limit=limit, jobs=jobs, record="ablation.json", finish=finish
-    )
+    changes = read_changes(suite_path, overrides, load_suite(suite_path, overrides, catalog), catalog)
+    source = new_source(suite, changes, out)
+    _run(suite, source, source.outputs / "ablation.json", _write_ablation, catalog, dry_run, limit, jobs)
+    return source.outputs
 
 
-def _write_and_print(
-    write: Callable[[Suite, Sequence[Run], Path, Catalog], list[Path]],
+def _run(
     suite: Suite,
-    folder: Path,
+    source: Source,
+    record: Path,
+    write: Callable[[Source, Sequence[Run], Catalog], list[Path]],
     catalog: Catalog,
-    runs: Sequence[Run],
+    dry_run: bool,
+    limit: int | None,
+    jobs: int | None,
 ) -> None:
-    written = write(suite, runs, folder, catalog)
-    Console(soft_wrap=True, highlight=False, markup=False).print(written[0].read_text())
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for path in written:
-        console.print(f"wrote {path}")
+    check_reference_tables(suite)
+
+    def finish(runs: Sequence[Run]) -> None:
+        written = write(replace(source, run_ids=[run.id for run in runs]), runs, catalog)
+        Console(soft_wrap=True, highlight=False, markup=False).print(written[0].read_text())
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        for path in written:
+            console.print(f"wrote {path}", markup=False)
+
+    file = RecordFile(record, source.changes)
+    run_suite(suite, catalog, source.folder, dry_run=dry_run, limit=limit, jobs=jobs, record=file, finish=finish)
 
 
-def _write_table(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> list[Path]:
+def _write_table(source: Source, runs: Sequence[Run], catalog: Catalog) -> list[Path]:
     from vla_rl_bench.analysis.plots.curves import draw_curves
     from vla_rl_bench.analysis.plots.generalization import draw_generalization
     from vla_rl_bench.analysis.tables.report import write_report
 
-    ids = [run.id for run in runs]
-    curves = draw_curves(folder, suite, ids) if any(arm.rl for arm in suite.arms) else None
-    unseen = draw_generalization(folder, suite, ids) if suite.unseen else None
-    film = write_film(suite, runs, folder, catalog)
-    return [*write_report(folder, suite, ids), *(path for path in (curves, unseen, film) if path)]
+    curves = draw_curves(source) if any(arm.rl for arm in source.suite.arms) else None
+    unseen = draw_generalization(source) if source.suite.unseen else None
+    film = write_film(source, runs, catalog)
+    return [*write_report(source), *(path for path in (curves, unseen, film) if path)]
 
 
-def _write_ablation(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> list[Path]:
+def _write_ablation(source: Source, runs: Sequence[Run], catalog: Catalog) -> list[Path]:
     from vla_rl_bench.analysis.plots.curves import draw_ablation
     from vla_rl_bench.analysis.tables.ablation import write_ablation
 
-    ids = [run.id for run in runs]
-    return [*write_ablation(folder, suite, ids), *draw_ablation(folder, suite, ids)]
+    return [*write_ablation(source), *draw_ablation(source)]
 
 
-def write_film(suite: Suite, runs: Sequence[Run], folder: Path, catalog: Catalog) -> Path | None:
+def write_film(source: Source, runs: Sequence[Run], catalog: Catalog) -> Path | None:
     """One start before and after RL, side by side; None when no arm builds on another."""
+    suite, folder = source.suite, source.folder
     pair = _pair(suite, runs)
     if pair is None:
         return None
-    path = folder / "before_after.gif"
-    marker = folder / ".before_after"
+    path = source.outputs / "before_after.gif"
+    marker = source.outputs / ".before_after"
     identity = f"{pair[0].id} {pair[1].id} {suite.film}"
     if path.exists() and marker.exists() and marker.read_text() == identity:
         return path
@@ -143,7 +155,8 @@ def _choose_start(suite: Suite, pair: tuple[Run, Run], folder: Path) -> Start:
     if suite.film and suite.film.task is not None and suite.film.start is not None:
         return Start(suite.film.task, suite.film.start)
     outcomes = [
-        {(one["task"], one["start"]): one["success"] for one in greedy_episodes(folder, run.id)} for run in pair
+        {(record["task"], record["start"]): record["success"] for record in greedy_episodes(suite, folder, run.id)}
+        for run in pair
     ]
     lifted = [start for start, success in outcomes[1].items() if success and outcomes[0].get(start) is False]
     return Start(*(lifted or list(outcomes[1]) or [(0, 0)])[0])

@@ -37,6 +37,6 @@ def report(
         if suite.missing:
             missing = ", ".join(f"{name} ({status})" for name, status in suite.missing.items())
             typer.echo(
-                f"{suite.folder}: {len(suite.missing)} of {len(suite.planned)} runs missing: {missing}", err=True
+                f"{suite.outputs}: {len(suite.missing)} of {len(suite.planned)} runs missing: {missing}", err=True
             )
     typer.echo(f"wrote {path}")

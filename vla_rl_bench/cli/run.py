@@ -37,6 +37,7 @@ def run(
 
     Train what is missing, evaluate, write the tables.
     The same command again continues after any interruption and repeats nothing that is complete.
+    Tables and plots of changed values are written to runs/SUITE/changed/NAME.
 
     \b
     vla-rl-bench run suites/quickstart.yaml

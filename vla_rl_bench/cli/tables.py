@@ -30,7 +30,8 @@ def tables(
         list[str] | None,
         typer.Argument(
             metavar="RUN_OR_SUITE",
-            help="A suite file, a folder of results, or the name of a suite that was run; all under --out by default.",
+            help="A suite file, a folder of results, or the name of a suite that was run; all under --out by default. "
+            "Changes a.b=c, as of `run`, are of the suite files.",
             show_default=False,
         ),
     ] = None,
@@ -70,28 +71,48 @@ def tables(
     notes: NotesOption = None,
     out: Annotated[Path, typer.Option(help="Where runs are.")] = Path("runs"),
 ) -> None:
-    """Print tables of results, or of published numbers."""
+    """Print tables of results, or of published numbers.
+
+    A suite's table is that of its file; changed recipes that were run are named below it, on stderr.
+
+    \b
+    vla-rl-bench tables quickstart
+    vla-rl-bench tables runs/quickstart/changed/tricks.temperature.value=1.0
+    vla-rl-bench tables suites/quickstart.yaml tricks.temperature.value=1.0
+    """
     from vla_rl_bench import catalog, entries
     from vla_rl_bench.analysis.tables.cells import with_cells, with_detail_tables
     from vla_rl_bench.analysis.tables.report import write_notes
 
     render = entries.load(catalog.discover().table_format(format).render)
-    found = _published(paper, published)
-    if sources or not found:
+    printed: list[Table] = _published(paper, published)
+    named: list[Source] = []
+    if sources or not printed:
         named = _sources(sources or [], out)
-        found += [_measured(source, evaluation, sampling, reference or []) for source in named]
+        printed += [_measured(source, evaluation, sampling, reference or []) for source in named]
     elif reference:
         raise UserError(
             "--reference adds published rows to the table of a suite: name the suite too, or use --published"
         )
     if best is not None:
-        found = [replace(table, ranked=best) for table in found]
+        printed = [replace(table, ranked=best) for table in printed]
     detailed = [
-        part for table in found for part in (with_detail_tables(table) if counts else [with_cells(table, show)])
+        part for table in printed for part in (with_detail_tables(table) if counts else [with_cells(table, show)])
     ]
     if notes is not None:
         write_notes(notes, detailed)
     typer.echo("\n".join(render(part) for part in detailed), nl=False)
+    for folder in dict.fromkeys(source.folder for source in named if not source.changes):
+        _name_others(folder)
+
+
+def _name_others(folder: Path) -> None:
+    """Print the commands that show a suite's changed and earlier recipes."""
+    from vla_rl_bench.analysis.tables.sources import commands_for_others
+
+    commands = commands_for_others(folder)
+    if commands:
+        typer.echo("\n".join([f"{folder} has tables of other recipes, too:", *commands]), err=True)
 
 
 def _published(paper: int | None, name: str | None) -> list[Table]:
@@ -102,35 +123,33 @@ def _published(paper: int | None, name: str | None) -> list[Table]:
 
 
 def _measured(source: Source, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
-    from vla_rl_bench.analysis.tables.build import build_table, select
+    from vla_rl_bench.analysis.tables.build import build_table, select, with_changes
     from vla_rl_bench.analysis.tables.reference_rows import with_references
-    from vla_rl_bench.analysis.tables.sources import limited_runs
-    from vla_rl_bench.records.frame import episodes_frame, run_folders
 
     suite, chosen = source.suite, select(source.suite, evaluation, sampling)
-    frame = episodes_frame(run_folders(source.folder), source.run_ids)
-    limited = limited_runs(source.folder, suite)
-    table = build_table(frame, suite, chosen, limited=limited)
+    table = build_table(source.episodes, suite, chosen, limited=source.limited)
     own = suite.table.references if chosen == select(suite) else ()
-    return with_references(table, suite, references or own)
+    return with_changes(with_references(table, suite, references or own), source.changes)
 
 
-def _sources(names: list[str], out: Path) -> list[Source]:
-    from vla_rl_bench.analysis.tables.sources import find_source, suite_folders, suite_source
-    from vla_rl_bench.cli.naming import is_suite_file
+def _sources(words: list[str], out: Path) -> list[Source]:
+    from vla_rl_bench.analysis.tables.sources import commands_for_others, find_source, suite_folders, suite_source
+    from vla_rl_bench.cli.naming import file_source, is_override, is_suite_file
+
+    overrides = [word for word in words if is_override(word)]
+    names = [word for word in words if word not in overrides]
+    if overrides and not any(is_suite_file(Path(name)) for name in names):
+        raise UserError(f"`{overrides[0]}` changes a suite file: name the file too, or the changed recipe's folder")
 
     if names:
-        return [_from_file(Path(name), out) if is_suite_file(Path(name)) else find_source(name, out) for name in names]
+        return [
+            file_source(Path(name), overrides, out) if is_suite_file(Path(name)) else find_source(name, out)
+            for name in names
+        ]
     folders = suite_folders(out)
     if not folders:
+        commands = [command for folder in sorted(out.glob("*")) for command in commands_for_others(folder)]
+        if commands:
+            raise UserError("\n".join([f"{out}: only run with changed values; print these with", *commands]))
         raise UserError(f"no results under {out}/. Run a suite first: vla-rl-bench run suites/quickstart.yaml")
     return [suite_source(folder) for folder in folders]
-
-
-def _from_file(path: Path, out: Path) -> Source:
-    """The runs that the suite file means as it is now."""
-    from vla_rl_bench.analysis.tables.sources import Source
-    from vla_rl_bench.cli.naming import planned_runs
-
-    suite, runs = planned_runs(path)
-    return Source(out / suite.name, suite, [run.id for run in runs])

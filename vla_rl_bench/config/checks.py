@@ -97,22 +97,24 @@ def named_starts(environment: EnvironmentConfig) -> dict[str, tuple[int, int]]:
 
 
 def too_few_starts(suite: Suite, ranges: Mapping[str, tuple[int, int]], *, extras: bool = True) -> Problems:
-    """Evaluations and curves that ask for more starts a task than their split has.
+    """List evaluations and curves that ask for more starts a task than their split has.
 
     Args:
         suite: The suite.
         ranges: Inclusive ranges of start indices by split; a split that is not in it is not checked.
         extras: Also check extra evaluations under other environment options or on another task suite.
     """
-    asked: list[tuple[KeyPath, str, int]] = [(("evaluation",), suite.evaluation.starts, suite.evaluation.per_task)]
+    evaluations: list[tuple[KeyPath, str, int]] = [
+        (("evaluation",), suite.evaluation.starts, suite.evaluation.per_task)
+    ]
     for number, extra in enumerate(suite.extra_evaluations):
         if extras or not (extra.environment or extra.suite):
-            asked.append((("extra_evaluations", number), extra.starts, extra.per_task))
+            evaluations.append((("extra_evaluations", number), extra.starts, extra.per_task))
     for number, arm in enumerate(suite.arms):
         for block, config in (("sft", arm.sft), ("rl", arm.rl)):
             if config is not None and config.curve is not None:
-                asked.append((("arms", number, block, "curve"), suite.evaluation.starts, config.curve.per_task))
-    for path, split, per_task in asked:
+                evaluations.append((("arms", number, block, "curve"), suite.evaluation.starts, config.curve.per_task))
+    for path, split, per_task in evaluations:
         first, last = ranges.get(split, (0, per_task))
         size = last - first + 1
         if per_task > size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ EPISODE_COLUMNS = (
 )
 
 
+EvaluationNames = Callable[[Record], Mapping[str, str] | None]
+"""A run's record -> the final evaluations to read, ``name/sampling``, each with the name to give it; None for all."""
+
+
 def run_folders(suite_folder: Path) -> list[Path]:
     """List the run folders of a suite's folder, by name."""
     return sorted(path.parent for path in suite_folder.glob("runs/*/run.json"))
@@ -37,7 +41,9 @@ def countable_runs(folders: Iterable[Path], run_ids: Collection[str] | None = No
     ]
 
 
-def episodes_frame(folders: Iterable[Path], run_ids: Collection[str] | None = None) -> pd.DataFrame:
+def episodes_frame(
+    folders: Iterable[Path], run_ids: Collection[str] | None = None, names: EvaluationNames | None = None
+) -> pd.DataFrame:
     """Read evaluated episodes, a row each, with the columns `EPISODE_COLUMNS`.
 
     The column `iteration` is Int64, missing in final evaluations.
@@ -45,6 +51,7 @@ def episodes_frame(folders: Iterable[Path], run_ids: Collection[str] | None = No
     Args:
         folders: Folders of runs.
         run_ids: The runs to read; None: all complete ones.
+        names: Which final evaluations of a run to read, and under which names; None: all, under their own.
 
     Raises:
         UserError: Two complete runs of one arm, column and seed: different recipes under one name, of which only
@@ -57,7 +64,7 @@ def episodes_frame(folders: Iterable[Path], run_ids: Collection[str] | None = No
     rows = [
         {**_run_fields(run), **_episode_fields(episode, run)}
         for folder, run in runs
-        for episode in _episodes(folder, run)
+        for episode in _episodes(folder, run, names(run) if names else None)
     ]
     frame = pd.DataFrame(rows, columns=list(EPISODE_COLUMNS))
     return frame.astype({"iteration": "Int64", "success": "bool"})
@@ -92,8 +99,8 @@ def protocols(frame: pd.DataFrame) -> dict[str, str]:
     return by_column
 
 
-def _episodes(folder: Path, run: Record) -> list[Record]:
-    """Read the episodes of curves, and of the final evaluations that are in the run's record."""
+def _episodes(folder: Path, run: Record, names: Mapping[str, str] | None) -> list[Record]:
+    """Read the episodes of curves, and of the final evaluations that are in the run's record and in `names`."""
     episodes = read_json_lines(RunFolder(folder).episodes_path)
     evaluations = run.get("evaluations")
     if evaluations is None:
@@ -105,7 +112,12 @@ def _episodes(folder: Path, run: Record) -> list[Record]:
                 f"{folder}: {entry['episodes']} episodes of {name} were recorded, {final[name]} are in the file; "
                 "delete the folder and run the suite again"
             )
-    return [episode for episode in episodes if episode["iteration"] is not None or _evaluation(episode) in evaluations]
+    during = [episode for episode in episodes if episode["iteration"] is not None]
+    after = [episode for episode in episodes if episode["iteration"] is None]
+    if names is None:
+        return [*during, *(episode for episode in after if _evaluation(episode) in evaluations)]
+    named = [(names.get(_evaluation(episode)), episode) for episode in after]
+    return [*during, *(episode | {"evaluation": name} for name, episode in named if name is not None)]
 
 
 def _evaluation(episode: Record) -> str:

@@ -12,7 +12,7 @@ from vla_rl_bench.files import Record, read_json_lines
 from vla_rl_bench.records.store import RunFolder
 from vla_rl_bench.rollout.actor import Actor
 from vla_rl_bench.rollout.scheduler import film, film_expert
-from vla_rl_bench.suite.plan import Run, run_path
+from vla_rl_bench.suite.plan import Run, evaluation_names, run_path
 from vla_rl_bench.suite.session import open_session
 from vla_rl_bench.types import ImageArray, Start
 
@@ -48,10 +48,14 @@ def film_starts(
                 yield start, Filmed(*filmed)
 
 
-def greedy_episodes(folder: Path, run_id: str) -> list[Record]:
-    """Read the run's greedy episodes of the main evaluation after training, in the order played."""
+def greedy_episodes(suite: Suite, folder: Path, run_id: str) -> list[Record]:
+    """Read the run's greedy episodes of the suite's own evaluation after training, in the order played."""
+    run = RunFolder(run_path(folder, run_id))
+    names = evaluation_names(suite, run.read())
     return [
         record
-        for record in read_json_lines(RunFolder(run_path(folder, run_id)).episodes_path)
-        if record["evaluation"] == MAIN and record["iteration"] is None and record["sampling"] == GREEDY
+        for record in read_json_lines(run.episodes_path)
+        if record["iteration"] is None
+        and record["sampling"] == GREEDY
+        and (record["evaluation"] if names is None else names.get(f"{record['evaluation']}/{GREEDY}")) == MAIN
     ]

@@ -216,11 +216,7 @@ class MissingEvaluation:
 
     planned: PlannedEvaluation
     sampling: str
-
-    @property
-    def name(self) -> str:
-        """The name to record it under."""
-        return self.planned.name
+    name: str  # to record it under: its own, or ``main@<key>`` if an evaluation of other starts has this name
 
     @property
     def record_key(self) -> str:
@@ -231,10 +227,36 @@ def missing_evaluations(
     suite: Suite, column: str, record: Mapping[str, Any], limit: int | None
 ) -> list[MissingEvaluation]:
     """List the evaluations that a run's record lacks."""
-    recorded = record.get("evaluations", {})
-    return [
-        MissingEvaluation(planned, sampling)
-        for planned in evaluations(suite, column)
-        for sampling in map(sampling_name, planned.config.sampling)
-        if recorded.get(f"{planned.name}/{sampling}", {}).get("key") != planned.key(sampling, limit)
-    ]
+    recorded, missing = record.get("evaluations", {}), []
+    for planned in evaluations(suite, column):
+        for sampling in map(sampling_name, planned.config.sampling):
+            if _recorded_name(planned, sampling, recorded, limit) is None:
+                taken = f"{planned.name}/{sampling}" in recorded
+                name = f"{planned.name}@{planned.key(sampling, limit)}" if taken else planned.name
+                missing.append(MissingEvaluation(planned, sampling, name))
+    return missing
+
+
+def evaluation_names(suite: Suite, record: Mapping[str, Any]) -> dict[str, str] | None:
+    """Map the evaluations of a run that are a suite's, ``name/sampling`` in the run's record, to the suite's names.
+
+    None for a run that does not record its evaluations: all its episodes count.
+    """
+    if "evaluations" not in record:
+        return None
+    names = {}
+    for planned in evaluations(suite, record["column"]):
+        for sampling in map(sampling_name, planned.config.sampling):
+            name = _recorded_name(planned, sampling, record["evaluations"], None)
+            if name is not None:
+                names[f"{name}/{sampling}"] = planned.name
+    return names
+
+
+def _recorded_name(
+    planned: PlannedEvaluation, sampling: str, recorded: Mapping[str, Any], limit: int | None
+) -> str | None:
+    """Find the name under which an evaluation is recorded; None if it is not."""
+    key = planned.key(sampling, limit)
+    names = (planned.name, f"{planned.name}@{key}")
+    return next((name for name in names if recorded.get(f"{name}/{sampling}", {}).get("key") == key), None)

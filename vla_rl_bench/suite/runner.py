@@ -18,12 +18,12 @@ from rich.console import Console
 
 from vla_rl_bench import catalog as catalogs
 from vla_rl_bench.catalog import Catalog
-from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.engine.distributed import rank_and_world_size
 from vla_rl_bench.entries import CheckResult
 from vla_rl_bench.errors import EnvironmentFailure, MissingRequirement, UserError
-from vla_rl_bench.files import write_json
+from vla_rl_bench.records.suite_record import RecordFile, SuiteRecord
+from vla_rl_bench.suite.earlier import update_record
 from vla_rl_bench.suite.plan import Run, RunJob, plan
 from vla_rl_bench.suite.preflight import as_lines, check_requirements, require_ready
 from vla_rl_bench.suite.progress import COMPLETE, Display, Report, Reporter
@@ -38,14 +38,14 @@ def run_suite(
     dry_run: bool = False,
     limit: int | None = None,
     jobs: int | None = None,
-    record: str = "suite.json",
+    record: RecordFile | None = None,
     finish: Callable[[Sequence[Run]], None] | None = None,
 ) -> Path:
     """Train and evaluate the runs of a suite that are not complete yet.
 
     Args:
         folder: The suite's folder.
-        record: Name of the file in `folder` that records the resolved suite and its runs.
+        record: The file that records the resolved suite and its runs; None: ``suite.json`` in `folder`.
         finish: Called with all runs on the first rank when they are complete and not limited.
 
     Returns:
@@ -60,8 +60,11 @@ def run_suite(
     todo = [job for job in all_jobs if not job.complete]
     require_ready(suite, catalog, list(dict.fromkeys(job.run.column for job in todo)))
     if rank_and_world_size()[0] == 0:
-        content = {"runs": [run.id for run in runs], "limited": limit is not None}
-        write_json(folder / record, as_dict(suite) | content)
+        ids = tuple(run.id for run in runs)
+        path, changes = (record.path, record.changes) if record else (folder / "suite.json", ())
+        kept = update_record(path, SuiteRecord(suite, ids, limit is not None, folder, changes))
+        if kept is not None:
+            console.print(f"{path}: of another recipe; it is now in {kept}, with all that it gave", highlight=False)
     if len(todo) < len(runs):
         console.print(f"{len(runs) - len(todo)} of {len(runs)} runs are complete already", highlight=False)
     errors = _execute(todo, catalog, _jobs_at_once(suite, catalog, jobs))
@@ -69,8 +72,7 @@ def run_suite(
         raise RunsFailed(errors, folder)
     if limit is not None:
         console.print(f"limited to {limit}: recorded under {folder}, kept out of tables", highlight=False)
-        return folder
-    if finish and rank_and_world_size()[0] == 0:
+    elif finish and rank_and_world_size()[0] == 0:
         finish(runs)
     return folder
 

@@ -25,13 +25,12 @@ from vla_rl_bench.files import read_json
 from vla_rl_bench.interfaces import Ranks, Strategy, TokenPolicy
 from vla_rl_bench.options import make_options
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.records.suite_record import record_paths
 from vla_rl_bench.rollout.actor import make_policy
 from vla_rl_bench.rollout.pool import Pool, open_pool
 from vla_rl_bench.suite.plan import Run, RunJob, digest
 from vla_rl_bench.suite.progress import Report, Reporter, ignore
 from vla_rl_bench.types import EnvironmentSpec
-
-SUITE_RECORDS = ("suite.json", "ablation.json")
 
 
 class RunSession:
@@ -189,7 +188,7 @@ def open_recorded(folder: Path, catalog: Catalog) -> RunSession:
     if "recipe" not in record:
         raise UserError(f"{folder}: no run is here; give a folder like runs/<suite>/runs/<id>")
     suite_folder = folder.absolute().parents[1]
-    suites = [read_json(path) for path in map(suite_folder.joinpath, SUITE_RECORDS) if path.is_file()]
+    suites = [read_json(path) for path in record_paths(suite_folder)]
     if not suites:
         raise UserError(f"{folder}: its suite's record, {suite_folder / 'suite.json'}, is missing; copy it there too")
     recorded = next((suite for suite in suites if folder.name in suite["runs"]), suites[0])

@@ -283,7 +283,7 @@ def evaluate_run(session: RunSession) -> None:
     """Do every evaluation that the run's record lacks; each is recorded whole or not at all."""
     folder, job = session.folder, session.job
     missing = session.ranks.broadcast(missing_evaluations(job.suite, job.run.column, folder.read(), job.limit))
-    recorded = set(folder.read().get("evaluations", {})) - {evaluation.record_key for evaluation in missing}
+    recorded = set(folder.read().get("evaluations", {}))
     folder.keep_episodes(
         lambda r: r["iteration"] is not None or f"{r['evaluation']}/{r['sampling']}" in recorded,
     )

@@ -12,6 +12,7 @@ from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import Record, read_json, read_json_lines
 from vla_rl_bench.records.frame import countable_runs, run_folders
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.records.suite_record import suite_folder
 from vla_rl_bench_behaviors.records import BehaviorCounts, Classify, classifier, demonstrated, rollout_counts
 
 
@@ -88,7 +89,7 @@ def _complete_runs(folder: Path) -> list[tuple[Path, Record]]:
     if (folder / "run.json").is_file():
         return countable_runs([folder.resolve()])
     plan = folder / "suite.json"
-    return countable_runs(run_folders(folder), read_json(plan)["runs"] if plan.is_file() else None)
+    return countable_runs(run_folders(suite_folder(folder)), read_json(plan)["runs"] if plan.is_file() else None)
 
 
 def _read_arm(runs: list[tuple[Path, Record]]) -> ArmBehaviors:

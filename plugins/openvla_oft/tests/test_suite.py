@@ -20,6 +20,8 @@ from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.engine import checkpoint
 from vla_rl_bench.options import make_options
+from vla_rl_bench.records.frame import run_folders
+from vla_rl_bench.records.suite_record import suite_folder
 from vla_rl_bench.suite.export import export
 from vla_rl_bench_openvla_oft.options import LoraOptions, OpenVlaOftOptions
 from vla_rl_bench_openvla_oft.policy import make
@@ -39,7 +41,7 @@ sys.exit(main(sys.argv[3:]))
 
 
 def runs(folder: Path, arm: str) -> Path:
-    return next(path for path in sorted((folder / "runs").iterdir()) if path.name.startswith(f"{arm}-"))
+    return next(path for path in run_folders(suite_folder(folder)) if path.name.startswith(f"{arm}-"))
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

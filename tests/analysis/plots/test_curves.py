@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.analysis.statistics.made_up import episodes, made_up_suite, write_run, write_suite
+from tests.analysis.statistics.made_up import episodes, made_up_source, made_up_suite, write_run, write_suite
 from vla_rl_bench.analysis.plots.curves import (
     CurveSample,
     MeanCurve,
@@ -199,7 +199,7 @@ def test_mean_curve_band_is_students_interval_or_the_range() -> None:
 
 def test_draw_ablation_writes_every_sample_as_csv(tmp_path: Path) -> None:
     suite = ablated_suite(seeds=[0, 1])
-    image, table = draw_ablation(write_ablated(tmp_path, suite), suite)
+    image, table = draw_ablation(made_up_source(write_ablated(tmp_path, suite), suite))
     assert (image.name, table.name) == ("ablation_curves.png", "ablation_curves.csv")
     with table.open() as file:
         rows = list(csv.DictReader(file))
@@ -218,7 +218,7 @@ def test_ablation_curves_leave_out_costs_that_were_not_recorded(tmp_path: Path) 
     ((panel,),) = ablation_curves(read_samples(write_ablated(tmp_path, suite, timed=False), suite), suite)
     assert panel.x_axis == "iteration"
     assert [line.label for line in panel.lines] == ["SFT + RL", "temperature.value=1.0"]
-    assert len(draw_ablation(tmp_path, suite)) == 2
+    assert len(draw_ablation(made_up_source(tmp_path, suite))) == 2
 
 
 def test_ablation_curves_label_variants_by_their_changes(tmp_path: Path) -> None:
@@ -231,9 +231,9 @@ def test_ablation_curves_label_variants_by_their_changes(tmp_path: Path) -> None
 @pytest.mark.parametrize(("variants", "columns"), [(1, ["goal"]), (3, ["a", "b", "c"]), (12, ["a"])])
 def test_draw_ablation_is_deterministic_and_fits_its_labels(tmp_path: Path, variants: int, columns: list[str]) -> None:
     suite = ablated_suite(variants, seeds=[0], columns=columns)
-    image, _ = draw_ablation(write_ablated(tmp_path, suite), suite)
+    image, _ = draw_ablation(made_up_source(write_ablated(tmp_path, suite), suite))
     first = image.read_bytes()
-    assert draw_ablation(tmp_path, suite)[0].read_bytes() == first
+    assert draw_ablation(made_up_source(tmp_path, suite))[0].read_bytes() == first
     pixels = np.asarray(Image.open(image).convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.01
     assert (pixels[:, -2:] == 255).all()  # no label runs off the side
@@ -241,27 +241,36 @@ def test_draw_ablation_is_deterministic_and_fits_its_labels(tmp_path: Path, vari
 
 def test_draw_curves_is_deterministic(tmp_path: Path) -> None:
     suite = made_up_suite()
-    path = draw_curves(write_trained(tmp_path, suite), suite)
+    path = draw_curves(made_up_source(write_trained(tmp_path, suite), suite))
     assert path is not None
     first = path.read_bytes()
-    draw_curves(tmp_path, suite, path=tmp_path / "again.png")
+    draw_curves(made_up_source(tmp_path, suite), path=tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == first
     pixels = np.asarray(Image.open(path).convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.01
 
 
+@pytest.mark.parametrize("title", ["a long title of several words " * 3, "rl.iterations=9, " * 12, "unbroken" * 9])
+def test_draw_curves_fits_its_title(tmp_path: Path, title: str) -> None:
+    suite = made_up_suite(seeds=[0], columns=["goal"], title=title)
+    path = draw_curves(made_up_source(write_trained(tmp_path, suite), suite))
+    assert path is not None
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    assert (pixels[:, -2:] == 255).all() and (pixels[:2] == 255).all()
+
+
 @pytest.mark.parametrize("columns", [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"], list("abcdefg")])
 def test_draw_curves_draws_any_number_of_columns(tmp_path: Path, columns: list[str]) -> None:
     suite = made_up_suite(seeds=[0], columns=columns)
-    assert draw_curves(write_trained(tmp_path, suite), suite) == tmp_path / "curves.png"
+    assert draw_curves(made_up_source(write_trained(tmp_path, suite), suite)) == tmp_path / "curves.png"
 
 
 def test_draw_curves_needs_rl(tmp_path: Path) -> None:
     suite = made_up_suite(columns=["goal"])
     folder = write_suite(tmp_path, suite, lambda *_: True)
     sft_only = suite.model_copy(update={"arms": suite.arms[:1]})
-    assert draw_curves(folder, sft_only) is None
-    assert draw_ablation(folder, sft_only) == []
+    assert draw_curves(made_up_source(folder, sft_only)) is None
+    assert draw_ablation(made_up_source(folder, sft_only)) == []
     assert not list(folder.glob("*.*"))
 
 

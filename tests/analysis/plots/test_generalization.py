@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.analysis.statistics.made_up import episodes, made_up_suite, run_ids, write_run
+from tests.analysis.statistics.made_up import episodes, made_up_source, made_up_suite, run_ids, write_run
 from vla_rl_bench.analysis.plots.generalization import draw_generalization, training_paths
 from vla_rl_bench.config.schema import Suite
 from vla_rl_bench.records.frame import episodes_frame, run_folders
@@ -53,7 +53,9 @@ def test_training_paths_average_seen_and_unseen_success_over_seeds(tmp_path: Pat
 def test_draw_generalization_is_deterministic(tmp_path: Path) -> None:
     suite = trained()
     write(tmp_path, suite)
-    first, second = (draw_generalization(tmp_path, suite, run_ids(suite), tmp_path / name) for name in ("a", "b"))
+    first, second = (
+        draw_generalization(made_up_source(tmp_path, suite, run_ids(suite)), tmp_path / name) for name in ("a", "b")
+    )
     assert first is not None and second is not None
     assert first.read_bytes() == second.read_bytes()
     assert Image.open(first).size[0] > 300
@@ -61,5 +63,5 @@ def test_draw_generalization_is_deterministic(tmp_path: Path) -> None:
 
 def test_draw_generalization_needs_a_curve(tmp_path: Path) -> None:
     suite = trained()
-    assert draw_generalization(tmp_path, suite) is None
+    assert draw_generalization(made_up_source(tmp_path, suite)) is None
     assert not list(tmp_path.iterdir())

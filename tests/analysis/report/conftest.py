@@ -20,9 +20,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _really_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("really")
+    file = place / "small.yaml"
+    arms = "[{name: sft, sft: {steps: 20}}, {name: sft-rl, rl: {iterations: 1, groups: 2}}]"
     # one slot, as a replay has: in batches of other shapes a policy's last bits may differ, and an action with them
-    less = ["sft.steps=20", "rl.iterations=1", "rl.groups=2", "runtime.slots=1"]
-    return run(SMALL, less, out=tmp_path_factory.mktemp("really"), jobs=1)
+    file.write_text(f"extends: {SMALL}\nname: small\narms: {arms}\nruntime: {{slots: 1}}\n")
+    return run(file, out=place, jobs=1)
 
 
 @pytest.fixture

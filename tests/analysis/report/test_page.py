@@ -44,7 +44,7 @@ def test_page_links_to_its_sections_and_repeats_no_id(folder: Path, tmp_path: Pa
 def test_page_has_the_numbers_of_the_table(folder: Path) -> None:
     html = page_of(folder)
     results = read_suites([str(folder)])[0]
-    table = suite_tables(results.episodes, results.suite)[0]
+    table = suite_tables(results)[0]
     assert Page(html).tables[0][1:] == [[line.title, *cell_texts(table, line)] for line in table.lines]
     mean = len(table.columns) - 1
     assert re.findall(r"<dd><b>(.*?)</b>", html) == [cell_texts(table, line, [mean])[0] for line in table.lines]

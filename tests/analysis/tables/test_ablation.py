@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, write_run
+from tests.analysis.statistics.made_up import episodes, made_up_source, made_up_suite, run_id, write_run
 from vla_rl_bench.analysis.match import match
 from vla_rl_bench.analysis.sides import Side
 from vla_rl_bench.analysis.statistics import comparison
@@ -20,7 +20,7 @@ from vla_rl_bench.analysis.tables.markdown import markdown
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.analysis.tables.report import suite_tables
 from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.records.frame import episodes_frame, run_folders
+from vla_rl_bench.records.frame import run_folders
 from vla_rl_bench.records.store import RunFolder
 
 STARTS = tuple(range(100, 130))
@@ -53,7 +53,7 @@ def write_all(folder: Path, suite: Suite, *, skip: str = "", **fields: str) -> P
 
 
 def tables(folder: Path, suite: Suite) -> list[Table]:
-    return ablation_tables(suite_tables(episodes_frame(run_folders(folder)), suite))
+    return ablation_tables(suite_tables(made_up_source(folder, suite)))
 
 
 def differences(table: Table) -> dict[str, list[str]]:
@@ -143,8 +143,8 @@ def test_ablation_counts_differences_of_further_evaluations(tmp_path: Path) -> N
 def test_write_ablation_writes_the_same_bytes_for_the_same_results(tmp_path: Path) -> None:
     suite = ablated_suite()
     folder = write_all(tmp_path, suite)
-    first = [path.read_bytes() for path in write_ablation(folder, suite)[:2]]
-    paths = write_ablation(folder, suite)
+    first = [path.read_bytes() for path in write_ablation(made_up_source(folder, suite))[:2]]
+    paths = write_ablation(made_up_source(folder, suite))
     assert [path.name for path in paths] == ["ablation.md", "ablation.tex", "ablations"]
     assert [path.read_bytes() for path in paths[:2]] == first
     text = paths[0].read_text()
@@ -161,7 +161,7 @@ def test_ablation_latex_has_the_marks(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="apt install texlive-latex-base texlive-latex-recommended")
 def test_ablation_latex_compiles(tmp_path: Path) -> None:
     suite = ablated_suite()
-    source = write_ablation(write_all(tmp_path, suite), suite)[1].read_text()
+    source = write_ablation(made_up_source(write_all(tmp_path, suite), suite))[1].read_text()
     head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
     (tmp_path / "paper.tex").write_text(f"{head}{source}\\end{{document}}\n")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]

@@ -82,7 +82,7 @@ def test_build_table_leaves_cells_of_a_missing_run_empty(tmp_path: Path) -> None
 def test_build_table_without_runs_is_empty(tmp_path: Path) -> None:
     table = built(tmp_path, made_up_suite())
     assert {cell for line in texts_by_title(table).values() for cell in line} == {MISSING}
-    assert table.notes == ("No complete run yet.",)
+    assert table.notes == ("No complete run with this evaluation yet.",)
 
 
 def test_build_table_ignores_runs_of_other_recipes(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_tables_of_a_suite_file_has_its_present_runs(out: Path, tmp_path: Path) 
     suite = made_up_suite().model_dump(mode="json", by_alias=True, exclude_none=True)
     file = tmp_path / "made-up.yaml"
     file.write_text(json.dumps(suite))
-    assert "No complete run yet." in tables_output(file, "--out", out)
+    assert "No complete run with this evaluation yet." in tables_output(file, "--out", out)
 
 
 def test_tables_of_a_run_has_one_cell(out: Path) -> None:

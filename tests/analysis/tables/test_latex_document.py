@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.statistics.made_up import episodes, made_up_suite, write_run, write_suite
+from tests.analysis.statistics.made_up import episodes, made_up_source, made_up_suite, write_run, write_suite
 from tests.analysis.tables.test_ablation import ablated_suite, write_all
 from vla_rl_bench.analysis.tables.ablation import write_ablation
 from vla_rl_bench.analysis.tables.report import write_report
@@ -45,9 +45,12 @@ def write_every_table(folder: Path) -> list[Path]:
                     records += episodes(arm.name, column, seed, half, sampling="T=1")
                     records += episodes(arm.name, column, seed, half, evaluation="counts")
                     write_run(folder / name, arm.name, column, seed, records)
-        written += sorted(write_report(folder / name, suite)[2].iterdir())
+        written += sorted(write_report(made_up_source(folder / name, suite))[2].iterdir())
     ablated = ablated_suite()
-    return [*written, *sorted(write_ablation(write_all(folder / "ablation", ablated), ablated)[2].iterdir())]
+    return [
+        *written,
+        *sorted(write_ablation(made_up_source(write_all(folder / "ablation", ablated), ablated))[2].iterdir()),
+    ]
 
 
 def labels(source: str) -> list[str]:
@@ -66,10 +69,10 @@ def test_each_table_has_its_own_file_and_label(tmp_path: Path) -> None:
 
 def test_write_report_removes_outdated_files(tmp_path: Path) -> None:
     suite = made_up_suite()
-    folder = write_report(write_suite(tmp_path, suite, half), suite)[2]
+    folder = write_report(made_up_source(write_suite(tmp_path, suite, half), suite))[2]
     assert sorted(path.name for path in folder.iterdir()) == ["made-up-counts.tex", "made-up-seeds.tex", "made-up.tex"]
     one_seed = suite.model_copy(update={"seeds": (0,)})
-    write_report(tmp_path, one_seed)
+    write_report(made_up_source(tmp_path, one_seed))
     assert sorted(path.name for path in folder.iterdir()) == ["made-up-counts.tex", "made-up.tex"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.statistics.made_up import made_up_suite, run_ids, write_suite
+from tests.analysis.statistics.made_up import made_up_source, made_up_suite, run_ids, write_suite
 from vla_rl_bench.analysis.tables.reference_rows import check_reference_tables
 from vla_rl_bench.analysis.tables.report import write_report
 from vla_rl_bench.catalog import discover
@@ -53,7 +53,7 @@ def test_suite_references_are_in_report_and_tables(tmp_path: Path, capsys: pytes
     suite = suite_of("robotwin1", TABLE3, "paper-3")
     folder = measured(tmp_path, suite)
     assert "Published: SimpleVLA-RL, table 3" in printed(capsys, folder)
-    first, *_ = write_report(folder, suite)
+    first, *_ = write_report(made_up_source(folder, suite))
     assert "Published: SimpleVLA-RL, table 3" in first.read_text()
 
 

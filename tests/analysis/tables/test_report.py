@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analysis.statistics.made_up import episodes, made_up_suite, run_ids, write_run, write_suite
+from tests.analysis.statistics.made_up import episodes, made_up_source, made_up_suite, run_ids, write_run, write_suite
 from vla_rl_bench.analysis.tables.report import write_report
 
 
@@ -12,10 +12,10 @@ def half(arm: str, column: str, seed: int, task: int, start: int, rollout: int) 
 
 def test_write_report_writes_the_same_bytes_for_the_same_results(tmp_path: Path) -> None:
     suite = made_up_suite()
-    first = write_report(write_suite(tmp_path / "a", suite, half), suite, run_ids(suite))
+    first = write_report(made_up_source(write_suite(tmp_path / "a", suite, half), suite, run_ids(suite)))
     before = [path.read_bytes() for path in first[:2]]
-    again = write_report(tmp_path / "a", suite, run_ids(suite))
-    elsewhere = write_report(write_suite(tmp_path / "b", suite, half), suite)
+    again = write_report(made_up_source(tmp_path / "a", suite, run_ids(suite)))
+    elsewhere = write_report(made_up_source(write_suite(tmp_path / "b", suite, half), suite))
     assert [path.name for path in first] == ["table.md", "table.tex", "tables"]
     assert [path.read_bytes() for path in again[:2]] == before
     assert [path.read_bytes() for path in elsewhere[:2]] == before
@@ -23,7 +23,7 @@ def test_write_report_writes_the_same_bytes_for_the_same_results(tmp_path: Path)
 
 def test_write_report_writes_only_its_files(tmp_path: Path) -> None:
     suite = made_up_suite()
-    write_report(write_suite(tmp_path, suite, half), suite, stem="other")
+    write_report(made_up_source(write_suite(tmp_path, suite, half), suite), stem="other")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.md", "other.tex", "others", "runs"]
 
 
@@ -38,7 +38,7 @@ def test_write_report_has_titles_for_further_evaluations(tmp_path: Path) -> None
         records = episodes(arm, "goal", 0, half) + episodes(arm, "goal", 0, half, sampling="T=1")
         records += episodes(arm, "goal", 0, half, evaluation="exact", protocol="exact-1")
         write_run(tmp_path, arm, "goal", 0, records)
-    markdown, latex = (path.read_text() for path in write_report(tmp_path, suite)[:2])
+    markdown, latex = (path.read_text() for path in write_report(made_up_source(tmp_path, suite))[:2])
     titles = [line.strip("*") for line in markdown.splitlines() if line.startswith("**")]
     assert titles == [
         *("Made up", "Made up: counts and intervals"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,11 +30,11 @@ from vla_rl_bench.analysis.plots.style import (
 )
 from vla_rl_bench.analysis.statistics.intervals import points_text
 from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
+from vla_rl_bench.analysis.tables.sources import Source
 from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import GREEDY, MAIN, ArmConfig, Suite
 from vla_rl_bench.files import Record, write_bytes, write_text
 from vla_rl_bench.records.costs import Cost, costs
-from vla_rl_bench.records.frame import episodes_frame, metrics_frame, run_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,12 +101,10 @@ _LOOKS = {"full": (2.2, 1.0, 0.17), "variant": (1.5, 1.0, 0.1), "training": (0.9
 """Kind of line -> width in points, opacity, opacity of its band."""
 
 
-def draw_curves(
-    folder: Path, suite: Suite, run_ids: Collection[str] | None = None, path: Path | None = None
-) -> Path | None:
+def draw_curves(source: Source, path: Path | None = None) -> Path | None:
     """Write ``curves.png``: a panel per column -> its path; None if no complete run of the suite had RL."""
-    folders = run_folders(folder)
-    panels = learning_curves(episodes_frame(folders, run_ids), metrics_frame(folders, run_ids), suite)
+    suite = source.suite
+    panels = learning_curves(source.episodes, source.metrics, suite)
     if not any(panel.lines for panel in panels):
         return None
     across = min(len(panels), 2 if len(panels) in (2, 4) else 3)
@@ -115,18 +113,19 @@ def draw_curves(
     subtitle = "Bold: held-out starts, greedy; thin: training rollouts. " if several else ""
     seeds = len(suite.seeds)
     subtitle += f"Success: mean of {seeds} seeds; band: lowest to highest." if seeds > 1 else "Success."
-    target = path or folder / "curves.png"
+    target = path or source.outputs / "curves.png"
     write_bytes(target, as_png(_figure(rows, suite.title or suite.name, subtitle)))
     return target
 
 
-def draw_ablation(folder: Path, suite: Suite, run_ids: Collection[str] | None = None) -> list[Path]:
+def draw_ablation(source: Source) -> list[Path]:
     """Write ``ablation_curves.png`` and ``.csv`` -> their paths; none if no complete run had RL.
 
-    A row per column; at equal iterations, at equal trajectories, at equal CPU seconds.  suite: from `ablation_suite`.
+    A row per column; at equal iterations, at equal trajectories, at equal CPU seconds.  The source's suite is from
+    `ablation_suite`.
     """
-    folders = run_folders(folder)
-    samples = held_out_samples(episodes_frame(folders, run_ids), metrics_frame(folders, run_ids), suite)
+    suite, folder = source.suite, source.outputs
+    samples = held_out_samples(source.episodes, source.metrics, suite)
     if not samples:
         return []
     rows = ablation_curves(samples, suite)

@@ -5,16 +5,16 @@ After SimpleVLA-RL, figure 5: as training raises the seen tasks, does the unseen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.plots.style import DPI, FAINT, INK, ArmStyle, arm_styles, as_png, percent, write_title
+from vla_rl_bench.analysis.tables.sources import Source
 from vla_rl_bench.config.schema import GREEDY, MAIN, UNSEEN, Suite
 from vla_rl_bench.files import write_bytes
-from vla_rl_bench.records.frame import episodes_frame, run_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +36,13 @@ class TrainingPath:
     ends: tuple[tuple[float, float], ...]  # (seen, unseen) of each seed at the last point
 
 
-def draw_generalization(
-    folder: Path, suite: Suite, run_ids: Collection[str] | None = None, path: Path | None = None
-) -> Path | None:
+def draw_generalization(source: Source, path: Path | None = None) -> Path | None:
     """Write ``generalisation.png`` -> its path; None if no arm has a curve of seen and unseen tasks."""
-    panels = training_paths(episodes_frame(run_folders(folder), run_ids), suite)
+    panels = training_paths(source.episodes, source.suite)
     if not any(panels.values()):
         return None
-    target = path or folder / "generalisation.png"
-    write_bytes(target, as_png(_figure(panels, suite)))
+    target = path or source.outputs / "generalisation.png"
+    write_bytes(target, as_png(_figure(panels, source.suite)))
     return target
 
 

@@ -24,6 +24,7 @@ TRAINING = "#d98b2b"  # training rollouts, if the plot has a single arm
 INK, GRAY, FAINT = "#333333", "#777777", "#d9d9d9"
 INK_ON_DARK = {INK: "#e6e7e8", GRAY: "#a3a8ad", FAINT: "#34383c"}
 LIGHTER = 0.42  # part of the way to white that the other colors go on a dark background
+SMALLEST = 5  # points: of a title that is too wide
 CHARACTER = 0.078  # inches: the width of a bold letter in a label
 LEFT = 0.62  # inches: room for the labels of the y axis
 DPI = 150
@@ -128,10 +129,25 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def write_title(figure: Figure, title: str, subtitle: str, left: float) -> None:
-    """left: a fraction of the figure's width."""
-    height = figure.get_size_inches()[1]
-    figure.text(left, 1 - 0.32 / height, title, fontsize=11.5, fontweight="bold", color=INK)
+    """Write a title, on two lines or smaller if it is too wide, and a subtitle.
+
+    Args:
+        left: Where both begin, as a fraction of the figure's width.
+    """
+    width, height = figure.get_size_inches()
+    size = 11.5
+    text = figure.text(left, 1 - 0.32 / height, title, fontsize=size, fontweight="bold", color=INK, linespacing=1.05)
     figure.text(left, 1 - 0.52 / height, subtitle, fontsize=8, color=GRAY)
+    room = (0.99 - left) * width * figure.dpi
+    words = title.split(" ")
+    if text.get_window_extent().width > room and len(words) > 1:
+        halves = ((" ".join(words[:number]), " ".join(words[number:])) for number in range(1, len(words)))
+        text.set_text("\n".join(min(halves, key=lambda pair: max(map(len, pair)))))
+        size = 9.5  # two lines have room above the subtitle
+        text.set_fontsize(size)
+    while text.get_window_extent().width > room and size > SMALLEST:
+        size -= 0.5
+        text.set_fontsize(size)
 
 
 def as_png(figure: Figure) -> bytes:

@@ -78,7 +78,7 @@ def choose_episodes(results: SuiteResults, count: int) -> list[FilmedEpisode]:
 
 def _choose(results: SuiteResults, target: FilmedEpisode, count: int) -> Iterator[FilmedEpisode]:
     runs = results.complete_runs(target.arm.name, target.column)
-    records = [(run, greedy_episodes(results.folder, run["id"])) for run in runs]
+    records = [(run, greedy_episodes(results.suite, results.folder, run["id"])) for run in runs]
     candidates = [(run, record) for run, played in records for record in _in_turn(played, target.success)]
     if not candidates:
         total = sum(len(played) for _, played in records)
@@ -108,7 +108,7 @@ def _in_turn(records: Sequence[Record], success: bool) -> list[Record]:
 
 def _film_path(results: SuiteResults, episode: FilmedEpisode) -> Path:
     assert episode.start is not None
-    return results.folder / "films" / f"{episode.run}-t{episode.start.task}-s{episode.start.index}.webp"
+    return results.outputs / "films" / f"{episode.run}-t{episode.start.task}-s{episode.start.index}.webp"
 
 
 def _conditions(results: SuiteResults) -> str:

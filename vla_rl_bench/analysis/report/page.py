@@ -20,7 +20,6 @@ from vla_rl_bench.analysis.tables.cells import with_detail_tables
 from vla_rl_bench.analysis.tables.html import html
 from vla_rl_bench.analysis.tables.model import Table
 from vla_rl_bench.analysis.tables.report import suite_tables
-from vla_rl_bench.analysis.tables.sources import limited_runs
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import write_text
 
@@ -44,7 +43,7 @@ def write_page(
         report: Takes a line per run that is filmed.
     """
     suites = read_suites(names)
-    target = out or (suites[0].folder if len(suites) == 1 else Path()) / NAME
+    target = out or (suites[0].outputs if len(suites) == 1 else Path()) / NAME
     if target.is_dir():
         raise UserError(f"{target}: a folder; name a file, as --out {target / NAME}")
     try:
@@ -95,16 +94,16 @@ def _view(
 ) -> dict[str, Any]:
     """Collect a suite's part of the page.  prefix: of its anchors."""
     suite, maps = results.suite, start_maps(results)
-    main, *others = suite_tables(results.episodes, suite, limited_runs(results.folder, suite))
+    main, *others = suite_tables(results)
     own, *details = with_detail_tables(main)
     panels = learning_curves(results.episodes, results.metrics, suite)
     curves = [
         (panel, panel_svg(panel, f"{prefix}-{panel.title}") if panel.lines else "", "; ".join(column.notes))
         for panel, column in zip(panels, maps, strict=True)
     ]
-    texts = documents(results.folder)
+    texts = documents(results.outputs)
     rendered = [render_markdown(path, embedder) for path in texts]
-    embedded = [(embedder.embed(path, title), title) for path, title in images(results.folder, texts)]
+    embedded = [(embedder.embed(path, title), title) for path, title in images(results.outputs, texts)]
     further_images = [(image, title) for image, title in embedded if image]
     films = [[(e, _embed_film(e, embedder)) for e in episodes if e.column == column] for column in suite.columns]
     sections = {

@@ -91,8 +91,8 @@ def resolved_suite(results: SuiteResults) -> str:
     """Write the suite with its defaults as YAML."""
     from ruamel.yaml import YAML
 
-    record = read_json(record_path(results.folder))
-    suite = {key: value for key, value in record.items() if key not in ("runs", "limited")}
+    record = read_json(record_path(results.outputs))
+    suite = {key: value for key, value in record.items() if key not in ("runs", "limited", "changes", "suite_folder")}
     first = [key for key in ("name", "title", "environment", "columns", "policy", "seeds", "arms") if key in suite]
     yaml = YAML(typ="rt")
     yaml.default_flow_style = False

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from vla_rl_bench.analysis.tables.sources import suite_source
-from vla_rl_bench.config.schema import Suite
+from vla_rl_bench.analysis.tables.sources import Source, commands_for_others, suite_source
 from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.files import Record
-from vla_rl_bench.records.frame import countable_runs, episodes_frame, metrics_frame, run_folders
+from vla_rl_bench.records.frame import countable_runs, run_folders
 from vla_rl_bench.records.store import RunFolder
+from vla_rl_bench.records.suite_record import RECORDS
 from vla_rl_bench.suite.plan import run_path
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-RECORDS = ("suite.json", "ablation.json")  # a folder with an ablation only has no suite.json
 
 
 @dataclass(frozen=True)
-class SuiteResults:
+class SuiteResults(Source):
     """A suite and its complete runs."""
 
-    folder: Path
-    suite: Suite
-    planned: tuple[str, ...]  # run ids of the suite
-    runs: dict[str, Record]  # complete runs by id, in the plan's order
-    missing: dict[str, str]  # ids of other runs, with their status as text
-
-    @cached_property
-    def episodes(self) -> pd.DataFrame:
-        return episodes_frame(run_folders(self.folder), self.planned)
-
-    @cached_property
-    def metrics(self) -> pd.DataFrame:
-        return metrics_frame(run_folders(self.folder), self.planned)
+    planned: tuple[str, ...] = ()  # run ids of the suite
+    runs: dict[str, Record] = field(default_factory=dict)  # complete runs by id, in the plan's order
+    missing: dict[str, str] = field(default_factory=dict)  # ids of other runs, with their status as text
 
     def complete_runs(self, arm: str, column: str) -> list[Record]:
         return [run for run in self.runs.values() if (run["arm"], run["column"]) == (arm, column)]
@@ -57,16 +40,17 @@ def read_suites(names: Sequence[str], runs: Path = Path("runs")) -> list[SuiteRe
     return [read_suite(folder) for folder in dict.fromkeys(folder for name in names for folder in _folders(name, runs))]
 
 
-def read_suite(folder: Path) -> SuiteResults:
+def read_suite(outputs: Path) -> SuiteResults:
     """Read the suite as it was last run; at least one of its runs must be complete."""
-    source = suite_source(folder, record_path(folder).name)
-    complete = {run["id"]: run for _, run in countable_runs(run_folders(folder), source.run_ids)}
+    source = suite_source(outputs, record_path(outputs).name)
+    planned = tuple(source.run_ids or ())
+    complete = {run["id"]: run for _, run in countable_runs(run_folders(source.folder), planned)}
     if not complete:
-        raise UserError(f"{folder}: no complete run yet; run the suite again to resume it")
-    planned = tuple(source.run_ids)
-    missing = {run_id: _status(folder, run_id) for run_id in planned if run_id not in complete}
+        raise UserError(f"{outputs}: no complete run yet; run the suite again to resume it")
+    missing = {run_id: _status(source.folder, run_id) for run_id in planned if run_id not in complete}
     runs = {run_id: complete[run_id] for run_id in planned if run_id in complete}
-    return SuiteResults(folder, source.suite, planned, runs, missing)
+    read = (source.folder, source.outputs, source.suite, source.run_ids, source.changes)
+    return SuiteResults(*read, planned=planned, runs=runs, missing=missing)
 
 
 def record_path(folder: Path) -> Path:
@@ -93,6 +77,8 @@ def _folders(name: str, runs: Path) -> Iterator[Path]:
         raise UserError(f"{name}: a single run; name its suite's folder: {path.resolve().parents[1]}")
     within = sorted({record.parent for record_name in RECORDS for record in path.glob(f"*/{record_name}")})
     itself = any((path / record_name).is_file() for record_name in RECORDS)
+    if not itself and (commands := commands_for_others(path, "report")):
+        raise UserError("\n".join([f"{name}: only run with changed values; the page of each is written by", *commands]))
     if not itself and not within:
         raise UserError(
             f"{name}: not a folder of runs, it has no suite.json; name a folder that `run` wrote, as runs/quickstart"

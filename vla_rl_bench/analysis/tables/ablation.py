@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +13,7 @@ from vla_rl_bench.analysis.statistics.verdict import Verdict, expected_by_chance
 from vla_rl_bench.analysis.tables.cells import VERDICT_MARKS, cell_texts, with_detail_tables
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.analysis.tables.report import suite_tables, write_tables
-from vla_rl_bench.config.schema import Suite
-from vla_rl_bench.records.frame import episodes_frame, run_folders
+from vla_rl_bench.analysis.tables.sources import Source
 
 NAMED = 4  # differences that a sentence still lists
 _MEANINGS = {
@@ -25,17 +24,15 @@ _MEANINGS = {
 }
 
 
-def write_ablation(folder: Path, suite: Suite, run_ids: Collection[str] | None = None) -> list[Path]:
+def write_ablation(source: Source) -> list[Path]:
     """Write ``ablation.md``, ``ablation.tex`` and ``ablations/``, one file per table, and return their paths.
 
     Args:
-        folder: The suite's folder.
-        suite: As `ablation_suite` makes it.
-        run_ids: The runs to read; None: every complete run in the folder.
+        source: Its suite is as `ablation_suite` makes it.
     """
-    tables = ablation_tables(suite_tables(episodes_frame(run_folders(folder), run_ids), suite))
-    parts = [part for table in tables for part in with_detail_tables(table)]
-    return write_tables(folder, "ablation", [replace(part, label=f"{part.label}:ablation") for part in parts])
+    parts = [part for table in ablation_tables(suite_tables(source)) for part in with_detail_tables(table)]
+    labeled = [replace(part, label=f"{part.label}:ablation") for part in parts]
+    return write_tables(source.outputs, "ablation", labeled)
 
 
 def ablation_tables(tables: Sequence[Table]) -> list[Table]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vla_rl_bench.analysis.statistics.comparison import Difference, Pair, start_counts
 from vla_rl_bench.analysis.statistics.intervals import Cluster
 from vla_rl_bench.analysis.tables.model import Cell, Column, Delta, Measured, Row, Section, Table
+from vla_rl_bench.config.changes import Change, changes_note, folder_name
 from vla_rl_bench.config.schema import GREEDY, MAIN, UNSEEN, EvaluationConfig, Suite, sampling_name
 from vla_rl_bench.errors import UserError, did_you_mean
 from vla_rl_bench.records.frame import protocols
@@ -101,6 +102,14 @@ def title_and_label(suite: Suite, selection: Selection) -> tuple[str, str]:
     return f"{title} ({', '.join(parts)})", ":".join([label, *parts])
 
 
+def with_changes(table: Table, changes: Sequence[Change]) -> Table:
+    """Add a note of the changes against the suite file, and the changes to the label."""
+    if not changes:
+        return table
+    label, notes = f"{table.label}:{folder_name(changes)}", (*table.notes, changes_note(changes))
+    return replace(table, label=label, notes=notes)
+
+
 def _lines(episodes: pd.DataFrame, suite: Suite) -> Iterator[Row | Delta]:
     for arm in suite.arms:
         yield Row(arm.title or arm.name, tuple(_cell(episodes, suite, arm.name, column) for column in suite.columns))
@@ -166,7 +175,7 @@ def _pair(episodes: pd.DataFrame, suite: Suite, names: tuple[str, str], column: 
 def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[str, ...]:
     """The conditions of the measurement, in sentences."""
     if not len(episodes):
-        return ("No complete run yet.",)
+        return ("No complete run with this evaluation yet.",)
     sentences = [
         _protocol_note(episodes, suite),
         _evaluation_note(episodes, suite, selection),
@@ -185,7 +194,9 @@ def notes(episodes: pd.DataFrame, suite: Suite, selection: Selection) -> tuple[s
     absent = len(suite.arms) * len(suite.columns) * len(suite.seeds) - episodes["run"].nunique()
     if absent > 0:
         verb = "is" if absent == 1 else "are"
-        sentences.append(f"{absent} of the suite's runs {verb} missing: a cell without all its seeds is empty.")
+        sentences.append(
+            f"{absent} of the suite's runs {verb} missing, or not evaluated so: a cell without all its seeds is empty."
+        )
     return tuple(sentences)
 
 
