@@ -198,7 +198,7 @@ def test_two_protocols_are_not_compared(runs: Path, capsys: pytest.CaptureFixtur
     [
         (("one", "one:sft"), "Write `one:sft` or `one:sft-rl`."),
         (("one:stf", "one:sft"), "no arm `stf`. Did you mean `sft`?"),
-        (("won:sft", "one:sft"), "`won:sft` is no run's folder and no SUITE:ARM of a suite under"),
+        (("won:sft", "one:sft"), "`won:sft` is no suite file, no folder of results, and no suite under"),
         (("one:sft", "one:sft"), "name two different sides"),
         (("one:sft", "one:sft-rl", "--column", "gaol"), "Did you mean `goal`?"),
         (

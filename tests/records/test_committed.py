@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from vla_rl_bench.analysis.select_runs import recorded
 from vla_rl_bench.analysis.tables.ablation import write_ablation
 from vla_rl_bench.analysis.tables.report import write_report
-from vla_rl_bench.analysis.tables.sources import suite_source
 
 RESULTS = Path(__file__).parents[2] / "results"
 ARCHIVES = sorted(RESULTS.rglob("records.tar.gz"))
@@ -36,7 +36,7 @@ def test_committed_records_give_the_committed_tables(archive: Path, tmp_path: Pa
     records = [name for name in ("suite.json", "ablation.json") if (folder / name).is_file()]
     assert records
     for name in records:
-        source = suite_source(folder, name)
+        source = recorded(folder / name)
         write = write_ablation if name == "ablation.json" else write_report
         whole = [path for path in write(source) if path.is_file()]
         assert len(whole) == 2

@@ -7,20 +7,20 @@ from fractions import Fraction
 from statistics import mean
 from typing import Any
 
-from vla_rl_bench.analysis.match import Match
+from vla_rl_bench.analysis.align_runs import AlignedRuns
 from vla_rl_bench.analysis.statistics.comparison import Comparison, Difference
 from vla_rl_bench.analysis.statistics.intervals import Clustered, Interval, interval_text, percent_text, points_text
 from vla_rl_bench.analysis.statistics.verdict import conclusion, verdict
 from vla_rl_bench.text_table import text_lines
 
 
-def lines(found: Match, result: Comparison) -> Iterator[str]:
+def lines(runs: AlignedRuns, result: Comparison) -> Iterator[str]:
     """The sides, a table with a row per column, notes, and the conclusion."""
-    for letter, side in (("A", found.first), ("B", found.second)):
-        seeds = sorted({run["seed"] for _, run in side.runs if run["column"] in found.columns})
+    for letter, side in (("A", runs.first), ("B", runs.second)):
+        seeds = sorted({run["seed"] for _, run in side.runs if run["column"] in runs.columns})
         numbers = ", ".join(map(str, seeds))
         yield f"{letter}  {side.name}: {side.title}, {'seed' if len(seeds) == 1 else 'seeds'} {numbers}"
-    yield f"Evaluation {found.evaluation}, protocol {', '.join(found.protocols)}. 95% intervals; differences in points."
+    yield f"Evaluation {runs.evaluation}, protocol {', '.join(runs.protocols)}. 95% intervals; differences in points."
     yield ""
     head = ["", "starts", "A", "B", "B - A", "A better", "B better", "McNemar p"]
     if any(difference.over_seeds for difference in result.columns.values()):
@@ -31,29 +31,29 @@ def lines(found: Match, result: Comparison) -> Iterator[str]:
         rows.append(["Avg", "", *rates, *_difference(result.mean)])
     yield from text_lines([head, *(row[: len(head)] for row in rows)])
     yield ""
-    yield from found.notes
-    yield conclusion(result.mean, _names(found), same_recipe=found.same_recipe)
+    yield from runs.notes
+    yield conclusion(result.mean, _names(runs), same_recipe=runs.same_recipe)
 
 
-def plain(found: Match, result: Comparison) -> dict[str, Any]:
+def plain(runs: AlignedRuns, result: Comparison) -> dict[str, Any]:
     """Everything as JSON has it; rates in 0 to 1."""
     return {
-        "a": _plain_side(found, 0),
-        "b": _plain_side(found, 1),
-        "evaluation": found.evaluation,
-        "protocols": list(found.protocols),
-        "same_recipe": found.same_recipe,
+        "a": _plain_side(runs, 0),
+        "b": _plain_side(runs, 1),
+        "evaluation": runs.evaluation,
+        "protocols": list(runs.protocols),
+        "same_recipe": runs.same_recipe,
         "columns": {name: _plain_column(difference) for name, difference in result.columns.items()},
         "average": _plain_difference(result.mean),
-        "notes": list(found.notes),
-        "verdict": verdict(result.mean, same_recipe=found.same_recipe),
-        "conclusion": conclusion(result.mean, _names(found), same_recipe=found.same_recipe),
+        "notes": list(runs.notes),
+        "verdict": verdict(result.mean, same_recipe=runs.same_recipe),
+        "conclusion": conclusion(result.mean, _names(runs), same_recipe=runs.same_recipe),
     }
 
 
-def _names(found: Match) -> tuple[str, str]:
+def _names(runs: AlignedRuns) -> tuple[str, str]:
     """The arms' titles, or the names as typed if the titles are the same."""
-    first, second = found.first, found.second
+    first, second = runs.first, runs.second
     return (first.name, second.name) if first.title == second.title else (first.title, second.title)
 
 
@@ -85,10 +85,11 @@ def _p_value(value: float) -> str:
     return "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def _plain_side(found: Match, index: int) -> dict[str, Any]:
-    side = (found.first, found.second)[index]
-    runs = [{"id": run["id"], "column": run["column"], "seed": run["seed"]} for _, run in side.runs]
-    return {"name": side.name, "title": side.title, "runs": [run for run in runs if run["column"] in found.columns]}
+def _plain_side(runs: AlignedRuns, index: int) -> dict[str, Any]:
+    side = (runs.first, runs.second)[index]
+    records = [record for _, record in side.runs if record["column"] in runs.columns]
+    ids = [{key: record[key] for key in ("id", "column", "seed")} for record in records]
+    return {"name": side.name, "title": side.title, "runs": ids}
 
 
 def _plain_column(difference: Difference) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from vla_rl_bench import catalog as catalogs
 from vla_rl_bench.analysis.plots.style import arm_styles
+from vla_rl_bench.analysis.select_runs import SuiteRuns, new_runs
 from vla_rl_bench.analysis.tables.reference_rows import check_reference_tables
-from vla_rl_bench.analysis.tables.sources import Source, new_source
 from vla_rl_bench.catalog import Catalog
 from vla_rl_bench.config.ablation import read_ablation
 from vla_rl_bench.config.changes import read_changes
@@ -39,7 +39,7 @@ def run(
     catalog = catalogs.discover()
     suite = load_suite(suite_path, overrides, catalog)
     changes = read_changes(suite_path, overrides, suite, catalog)
-    source = new_source(suite, changes, out)
+    source = new_runs(suite, changes, out)
     _run(suite, source, source.outputs / "suite.json", _write_table, catalog, dry_run, limit, jobs)
     return source.outputs
 
@@ -64,16 +64,16 @@ def ablate(
     catalog = catalogs.discover()
     suite = read_ablation(suite_path, overrides, catalog, axes, grid)
     changes = read_changes(suite_path, overrides, load_suite(suite_path, overrides, catalog), catalog)
-    source = new_source(suite, changes, out)
+    source = new_runs(suite, changes, out)
     _run(suite, source, source.outputs / "ablation.json", _write_ablation, catalog, dry_run, limit, jobs)
     return source.outputs
 
 
 def _run(
     suite: Suite,
-    source: Source,
+    source: SuiteRuns,
     record: Path,
-    write: Callable[[Source, Sequence[Run], Catalog], list[Path]],
+    write: Callable[[SuiteRuns, Sequence[Run], Catalog], list[Path]],
     catalog: Catalog,
     dry_run: bool,
     limit: int | None,
@@ -92,7 +92,7 @@ def _run(
     run_suite(suite, catalog, source.folder, dry_run=dry_run, limit=limit, jobs=jobs, record=file, finish=finish)
 
 
-def _write_table(source: Source, runs: Sequence[Run], catalog: Catalog) -> list[Path]:
+def _write_table(source: SuiteRuns, runs: Sequence[Run], catalog: Catalog) -> list[Path]:
     from vla_rl_bench.analysis.plots.curves import draw_curves
     from vla_rl_bench.analysis.plots.generalization import draw_generalization
     from vla_rl_bench.analysis.tables.report import write_report
@@ -103,14 +103,14 @@ def _write_table(source: Source, runs: Sequence[Run], catalog: Catalog) -> list[
     return [*write_report(source), *(path for path in (curves, unseen, film) if path)]
 
 
-def _write_ablation(source: Source, runs: Sequence[Run], catalog: Catalog) -> list[Path]:
+def _write_ablation(source: SuiteRuns, runs: Sequence[Run], catalog: Catalog) -> list[Path]:
     from vla_rl_bench.analysis.plots.curves import draw_ablation
     from vla_rl_bench.analysis.tables.ablation import write_ablation
 
     return [*write_ablation(source), *draw_ablation(source)]
 
 
-def write_film(source: Source, runs: Sequence[Run], catalog: Catalog) -> Path | None:
+def write_film(source: SuiteRuns, runs: Sequence[Run], catalog: Catalog) -> Path | None:
     """One start before and after RL, side by side; None when no arm builds on another."""
     suite, folder = source.suite, source.folder
     pair = _pair(suite, runs)

@@ -39,11 +39,11 @@ def compare(
     vla-rl-bench compare runs/quickstart/runs/sft-object-s0-0123456789 \\
         runs/quickstart/runs/sft-object-s1-abcdef0123
     """
+    from vla_rl_bench.analysis.align_runs import align_runs
     from vla_rl_bench.analysis.compare_text import lines, plain
-    from vla_rl_bench.analysis.match import match
+    from vla_rl_bench.analysis.select_runs import select_arm
     from vla_rl_bench.analysis.statistics import comparison
-    from vla_rl_bench.cli.naming import named_side
 
-    found = match(named_side(a, out), named_side(b, out), evaluation, sampling, column)
-    result = comparison.compare(found.columns)
-    typer.echo(json.dumps(plain(found, result), indent=1) if as_json else "\n".join(lines(found, result)))
+    runs = align_runs(select_arm(a, out), select_arm(b, out), evaluation, sampling, column)
+    result = comparison.compare(runs.columns)
+    typer.echo(json.dumps(plain(runs, result), indent=1) if as_json else "\n".join(lines(runs, result)))

@@ -96,13 +96,13 @@ def _design(
 
 
 def _measured(arms: Sequence[str], selection: tuple[str | None, str | None, str | None], out: Path) -> Design:
-    from vla_rl_bench.analysis.match import match
+    from vla_rl_bench.analysis.align_runs import align_runs
+    from vla_rl_bench.analysis.select_runs import select_arm
     from vla_rl_bench.analysis.statistics.power import design_from_results
-    from vla_rl_bench.cli.naming import named_side
 
     if len(arms) != 2:
         raise UserError(f"power takes two sides, as `vla-rl-bench compare A B` does; {len(arms)} given")
-    aligned = match(named_side(arms[0], out), named_side(arms[1], out), *selection)
+    aligned = align_runs(select_arm(arms[0], out), select_arm(arms[1], out), *selection)
     if len(aligned.columns) > 1:
         raise UserError(f"several columns; choose one with --column: {', '.join(aligned.columns)}")
     [(first, second)] = aligned.columns.values()

@@ -36,7 +36,5 @@ def report(
     for suite in suites:
         if suite.missing:
             missing = ", ".join(f"{name} ({status})" for name, status in suite.missing.items())
-            typer.echo(
-                f"{suite.outputs}: {len(suite.missing)} of {len(suite.planned)} runs missing: {missing}", err=True
-            )
+            typer.echo(f"{suite.outputs}: {len(suite.missing)} of {suite.planned} runs missing: {missing}", err=True)
     typer.echo(f"wrote {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,8 +12,8 @@ import typer
 from vla_rl_bench.errors import UserError
 
 if TYPE_CHECKING:
+    from vla_rl_bench.analysis.select_runs import SuiteRuns
     from vla_rl_bench.analysis.tables.model import Table
-    from vla_rl_bench.analysis.tables.sources import Source
 
 NotesOption = Annotated[
     Path | None,
@@ -86,9 +87,9 @@ def tables(
 
     render = entries.load(catalog.discover().table_format(format).render)
     printed: list[Table] = _published(paper, published)
-    named: list[Source] = []
+    named: list[SuiteRuns] = []
     if sources or not printed:
-        named = _sources(sources or [], out)
+        named = _select(sources or [], out)
         printed += [_measured(source, evaluation, sampling, reference or []) for source in named]
     elif reference:
         raise UserError(
@@ -108,9 +109,7 @@ def tables(
 
 def _name_others(folder: Path) -> None:
     """Print the commands that show a suite's changed and earlier recipes."""
-    from vla_rl_bench.analysis.tables.sources import commands_for_others
-
-    commands = commands_for_others(folder)
+    commands = _commands_for_others(folder)
     if commands:
         typer.echo("\n".join([f"{folder} has tables of other recipes, too:", *commands]), err=True)
 
@@ -122,34 +121,41 @@ def _published(paper: int | None, name: str | None) -> list[Table]:
     return found if name is None else [*found, published_table(find_published(name))]
 
 
-def _measured(source: Source, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
-    from vla_rl_bench.analysis.tables.build import build_table, select, with_changes
+def _measured(source: SuiteRuns, evaluation: str | None, sampling: str | None, references: list[str]) -> Table:
+    from vla_rl_bench.analysis.tables.build import build_table, select_evaluation, with_changes
     from vla_rl_bench.analysis.tables.reference_rows import with_references
 
-    suite, chosen = source.suite, select(source.suite, evaluation, sampling)
+    suite, chosen = source.suite, select_evaluation(source.suite, evaluation, sampling)
     table = build_table(source.episodes, suite, chosen, limited=source.limited)
-    own = suite.table.references if chosen == select(suite) else ()
+    own = suite.table.references if chosen == select_evaluation(suite) else ()
     return with_changes(with_references(table, suite, references or own), source.changes)
 
 
-def _sources(words: list[str], out: Path) -> list[Source]:
-    from vla_rl_bench.analysis.tables.sources import commands_for_others, find_source, suite_folders, suite_source
-    from vla_rl_bench.cli.naming import file_source, is_override, is_suite_file
+def _select(words: list[str], out: Path) -> list[SuiteRuns]:
+    """Select the suites that are named, with the changes ``a.b=c`` among the words; all under `out` by default."""
+    from vla_rl_bench.analysis.select_runs import is_suite_file, select_all
 
-    overrides = [word for word in words if is_override(word)]
+    overrides = [word for word in words if _is_override(word)]
     names = [word for word in words if word not in overrides]
-    if overrides and not any(is_suite_file(Path(name)) for name in names):
+    if overrides and not any(map(is_suite_file, names)):
         raise UserError(f"`{overrides[0]}` changes a suite file: name the file too, or the changed recipe's folder")
-
-    if names:
-        return [
-            file_source(Path(name), overrides, out) if is_suite_file(Path(name)) else find_source(name, out)
-            for name in names
-        ]
-    folders = suite_folders(out)
-    if not folders:
-        commands = [command for folder in sorted(out.glob("*")) for command in commands_for_others(folder)]
+    suites = select_all(names, out, overrides)
+    if not suites:
+        commands = [command for folder in sorted(out.glob("*")) for command in _commands_for_others(folder)]
         if commands:
             raise UserError("\n".join([f"{out}: only run with changed values; print these with", *commands]))
         raise UserError(f"no results under {out}/. Run a suite first: vla-rl-bench run suites/quickstart.yaml")
-    return [suite_source(folder) for folder in folders]
+    return suites
+
+
+def _commands_for_others(folder: Path) -> list[str]:
+    """List the commands that print the changed and earlier recipes of a suite's folder."""
+    from vla_rl_bench.records.suite_record import other_outputs
+
+    return [f"  vla-rl-bench tables {shlex.quote(str(path))}" for path in other_outputs(folder)]
+
+
+def _is_override(word: str) -> bool:
+    """Tell ``a.b=c`` from the folder of a changed recipe."""
+    key, equals, _ = word.partition("=")
+    return bool(equals) and "/" not in key and not Path(word).exists()

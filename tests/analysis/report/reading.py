@@ -8,13 +8,13 @@ from pathlib import Path
 
 from vla_rl_bench.analysis.report.episodes import film_episodes
 from vla_rl_bench.analysis.report.page import render
-from vla_rl_bench.analysis.report.runs import read_suites
+from vla_rl_bench.analysis.select_runs import select_all
 
 VOID = {"meta", "link", "img", "source", "br"}
 
 
 def page_of(*folders: Path, count: int = 0) -> str:
-    suites = read_suites([str(folder) for folder in folders])
+    suites = select_all([str(folder) for folder in folders], Path("runs"))
     return render(suites, [film_episodes(suite, count, lambda line: None) if count else [] for suite in suites])
 
 

@@ -47,9 +47,8 @@ def test_report_names_missing_runs(folder: Path, capsys: pytest.CaptureFixture[s
 def test_report_prints_errors_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     run = folder / "runs" / run_id("sft", "goal", 0)
-    assert "no such folder" in mistake(capsys, "report", str(tmp_path / "nowhere"))
-    assert "not a folder of runs" in mistake(capsys, "report", str(tmp_path / "empty"))
-    assert "a file; name a suite's folder" in mistake(capsys, "report", str(folder / "suite.json"))
+    for name in ("nowhere", "empty"):
+        assert "is no suite file, no folder of results" in mistake(capsys, "report", str(tmp_path / name))
     assert f"a single run; name its suite's folder: {folder.resolve()}" in mistake(capsys, "report", str(run))
     for record in folder.glob("runs/*/run.json"):
         record.write_text(json.dumps({"status": "running"}))

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.analysis.report.reading import Page, page_of
 from vla_rl_bench.analysis.outputs import run
 from vla_rl_bench.analysis.report.episodes import FilmedEpisode, choose_episodes, film_episodes
-from vla_rl_bench.analysis.report.runs import read_suites
+from vla_rl_bench.analysis.select_runs import select_all
 from vla_rl_bench.files import append_json_lines, read_json_lines
 from vla_rl_bench.types import Start
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.numeric]
 def film_all(folder: Path, count: int = 1) -> tuple[list[FilmedEpisode], list[str]]:
     """Film -> the episodes, and the lines reported meanwhile."""
     lines: list[str] = []
-    return film_episodes(read_suites([str(folder)])[0], count, lines.append), lines
+    return film_episodes(select_all([str(folder)], Path("runs"))[0], count, lines.append), lines
 
 
 def first_greedy(folder: Path, arm: str) -> tuple[Path, dict[str, object]]:
@@ -58,7 +58,7 @@ def test_choose_episodes_takes_the_first_start_of_each_task(really_run: Path) ->
     final = [record for record in read_json_lines(run_folder / "episodes.jsonl") if record["iteration"] is None]
     failures = [record for record in final if not record["success"]]
     firsts = [min(record["start"] for record in failures if record["task"] == task) for task in (0, 1)]
-    chosen = choose_episodes(read_suites([str(really_run)])[0], 2)
+    chosen = choose_episodes(select_all([str(really_run)], Path("runs"))[0], 2)
     starts = [episode.start for episode in chosen if episode.arm.name == "sft" and not episode.success]
     assert starts == [Start(task, start) for task, start in enumerate(firsts)]
 

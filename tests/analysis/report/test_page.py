@@ -12,7 +12,7 @@ import pytest
 from tests.analysis.report.folders import STARTS, made_up_folder, solves
 from tests.analysis.report.reading import Page, loads, page_of
 from tests.analysis.statistics.made_up import made_up_suite, run_id
-from vla_rl_bench.analysis.report.runs import read_suites
+from vla_rl_bench.analysis.select_runs import select_all
 from vla_rl_bench.analysis.tables.cells import cell_texts
 from vla_rl_bench.analysis.tables.report import suite_tables
 from vla_rl_bench.cli.main import main
@@ -43,7 +43,7 @@ def test_page_links_to_its_sections_and_repeats_no_id(folder: Path, tmp_path: Pa
 
 def test_page_has_the_numbers_of_the_table(folder: Path) -> None:
     html = page_of(folder)
-    results = read_suites([str(folder)])[0]
+    results = select_all([str(folder)], Path("runs"))[0]
     table = suite_tables(results)[0]
     assert Page(html).tables[0][1:] == [[line.title, *cell_texts(table, line)] for line in table.lines]
     mean = len(table.columns) - 1

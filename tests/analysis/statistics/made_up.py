@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vla_rl_bench.analysis.tables.sources import Source
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.config.schema import Suite
 
 Outcome = Callable[[str, str, int, int, int, int], bool]
@@ -48,9 +48,9 @@ def made_up_suite(**changes: Any) -> Suite:
     return Suite.model_validate_json(json.dumps(plain | changes))
 
 
-def made_up_source(folder: Path, suite: Suite, run_ids: Sequence[str] | None = None) -> Source:
+def made_up_source(folder: Path, suite: Suite, run_ids: Sequence[str] | None = None) -> SuiteRuns:
     """The suite's complete runs in a folder, and its outputs there."""
-    return Source(folder, folder, suite, run_ids)
+    return SuiteRuns(folder, folder, suite, run_ids)
 
 
 def run_id(arm: str, column: str, seed: int) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.analysis.statistics.made_up import episodes, made_up_source, made_up_suite, run_id, write_run
-from vla_rl_bench.analysis.match import match
-from vla_rl_bench.analysis.sides import Side
+from vla_rl_bench.analysis.align_runs import align_runs
+from vla_rl_bench.analysis.select_runs import SelectedRuns
 from vla_rl_bench.analysis.statistics import comparison
 from vla_rl_bench.analysis.tables.ablation import ablation_tables, write_ablation
 from vla_rl_bench.analysis.tables.cells import cell_texts
@@ -66,11 +66,11 @@ def test_ablation_intervals_are_those_of_compare(tmp_path: Path) -> None:
     suite = ablated_suite()
     (table,) = tables(write_all(tmp_path, suite), suite)
 
-    def side(arm: str) -> Side:
+    def side(arm: str) -> SelectedRuns:
         runs = [(path, RunFolder(path).read()) for path in run_folders(tmp_path)]
-        return Side(arm, arm, tuple((path, run) for path, run in runs if run["arm"] == arm))
+        return SelectedRuns(arm, arm, tuple((path, run) for path, run in runs if run["arm"] == arm))
 
-    expected = comparison.compare(match(side("sft-rl"), side("sft-rl.off"), None, None, None).columns)
+    expected = comparison.compare(align_runs(side("sft-rl"), side("sft-rl.off")).columns)
     delta = table.lines[-1]
     assert isinstance(delta, Delta) and table.rows[delta.minuend].title == "SFT + RL, clip_range=off"
     differences = {**expected.columns, "Avg": expected.mean}

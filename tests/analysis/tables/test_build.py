@@ -7,7 +7,7 @@ import pytest
 
 from tests.analysis.statistics.made_up import episodes, made_up_suite, run_id, run_ids, write_run, write_suite
 from vla_rl_bench.analysis.statistics.intervals import clustered
-from vla_rl_bench.analysis.tables.build import Selection, build_table, by_start, select, selections
+from vla_rl_bench.analysis.tables.build import Selection, build_table, by_start, select_evaluation, selections
 from vla_rl_bench.analysis.tables.cells import MISSING, cell_texts
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.config.schema import Suite
@@ -177,9 +177,9 @@ def test_selections_begin_with_the_suites_own(tmp_path: Path) -> None:
     extra = {"name": "exact", "per_task": 2, "environment": {"rendering": "exact"}}
     suite = made_up_suite(evaluation=evaluation, extra_evaluations=[extra])
     assert selections(suite) == [Selection("main", "T=1"), Selection("main", "greedy"), Selection("exact", "greedy")]
-    assert select(suite) == Selection("main", "T=1")
-    assert select(suite, sampling="greedy") == Selection("main", "greedy")
-    assert select(suite, evaluation="exact") == Selection("exact", "greedy")
+    assert select_evaluation(suite) == Selection("main", "T=1")
+    assert select_evaluation(suite, sampling="greedy") == Selection("main", "greedy")
+    assert select_evaluation(suite, evaluation="exact") == Selection("exact", "greedy")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_selections_begin_with_the_suites_own(tmp_path: Path) -> None:
 )
 def test_select_rejects_unknown_names(evaluation: str | None, sampling: str | None, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        select(made_up_suite(), evaluation, sampling)
+        select_evaluation(made_up_suite(), evaluation, sampling)
     assert message in str(caught.value)
 
 

@@ -28,9 +28,9 @@ from vla_rl_bench.analysis.plots.style import (
     percent,
     write_title,
 )
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.analysis.statistics.intervals import points_text
 from vla_rl_bench.analysis.statistics.over_seeds import summarize_seeds
-from vla_rl_bench.analysis.tables.sources import Source
 from vla_rl_bench.config.ablation import variant_label
 from vla_rl_bench.config.schema import GREEDY, MAIN, ArmConfig, Suite
 from vla_rl_bench.files import Record, write_bytes, write_text
@@ -101,7 +101,7 @@ _LOOKS = {"full": (2.2, 1.0, 0.17), "variant": (1.5, 1.0, 0.1), "training": (0.9
 """Kind of line -> width in points, opacity, opacity of its band."""
 
 
-def draw_curves(source: Source, path: Path | None = None) -> Path | None:
+def draw_curves(source: SuiteRuns, path: Path | None = None) -> Path | None:
     """Write ``curves.png``: a panel per column -> its path; None if no complete run of the suite had RL."""
     suite = source.suite
     panels = learning_curves(source.episodes, source.metrics, suite)
@@ -118,7 +118,7 @@ def draw_curves(source: Source, path: Path | None = None) -> Path | None:
     return target
 
 
-def draw_ablation(source: Source) -> list[Path]:
+def draw_ablation(source: SuiteRuns) -> list[Path]:
     """Write ``ablation_curves.png`` and ``.csv`` -> their paths; none if no complete run had RL.
 
     A row per column; at equal iterations, at equal trajectories, at equal CPU seconds.  The source's suite is from

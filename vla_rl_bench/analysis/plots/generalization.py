@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.plots.style import DPI, FAINT, INK, ArmStyle, arm_styles, as_png, percent, write_title
-from vla_rl_bench.analysis.tables.sources import Source
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.config.schema import GREEDY, MAIN, UNSEEN, Suite
 from vla_rl_bench.files import write_bytes
 
@@ -36,7 +36,7 @@ class TrainingPath:
     ends: tuple[tuple[float, float], ...]  # (seen, unseen) of each seed at the last point
 
 
-def draw_generalization(source: Source, path: Path | None = None) -> Path | None:
+def draw_generalization(source: SuiteRuns, path: Path | None = None) -> Path | None:
     """Write ``generalisation.png`` -> its path; None if no arm has a curve of seen and unseen tasks."""
     panels = training_paths(source.episodes, source.suite)
     if not any(panels.values()):

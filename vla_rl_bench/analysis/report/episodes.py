@@ -9,7 +9,7 @@ from typing import Any
 
 from vla_rl_bench.analysis.plots.style import ArmStyle, arm_styles
 from vla_rl_bench.analysis.plots.video import write_clip
-from vla_rl_bench.analysis.report.runs import SuiteResults
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.catalog import discover
 from vla_rl_bench.errors import EnvironmentFailure, UserError
 from vla_rl_bench.files import Record, read_json, write_json
@@ -40,7 +40,7 @@ class FilmedEpisode:
         return "success" if self.success else "failure"
 
 
-def film_episodes(results: SuiteResults, count: int, report: Callable[[str], None]) -> list[FilmedEpisode]:
+def film_episodes(results: SuiteRuns, count: int, report: Callable[[str], None]) -> list[FilmedEpisode]:
     """Film `count` successes and as many failures of each arm in each column, unless they were filmed before."""
     episodes = [_with_film(results, episode) for episode in choose_episodes(results, count)]
     missing = [episode for episode in episodes if episode.start and episode.film is None]
@@ -55,7 +55,7 @@ def film_episodes(results: SuiteResults, count: int, report: Callable[[str], Non
     ]
 
 
-def _can_play(results: SuiteResults, run: str) -> bool:
+def _can_play(results: SuiteRuns, run: str) -> bool:
     """Check that the run's policy was kept, or that it is the environment's expert."""
     if RunFolder(run_path(results.folder, run)).policy_path.is_file():
         return True
@@ -65,7 +65,7 @@ def _can_play(results: SuiteResults, run: str) -> bool:
         return False
 
 
-def choose_episodes(results: SuiteResults, count: int) -> list[FilmedEpisode]:
+def choose_episodes(results: SuiteRuns, count: int) -> list[FilmedEpisode]:
     """Choose by position: of the first seed that has any, the first start of each task, then the second of each."""
     return [
         episode
@@ -76,7 +76,7 @@ def choose_episodes(results: SuiteResults, count: int) -> list[FilmedEpisode]:
     ]
 
 
-def _choose(results: SuiteResults, target: FilmedEpisode, count: int) -> Iterator[FilmedEpisode]:
+def _choose(results: SuiteRuns, target: FilmedEpisode, count: int) -> Iterator[FilmedEpisode]:
     runs = results.complete_runs(target.arm.name, target.column)
     records = [(run, greedy_episodes(results.suite, results.folder, run["id"])) for run in runs]
     candidates = [(run, record) for run, played in records for record in _in_turn(played, target.success)]
@@ -106,17 +106,17 @@ def _in_turn(records: Sequence[Record], success: bool) -> list[Record]:
     return [record for *_, record in sorted(ranked, key=lambda entry: entry[:3])]
 
 
-def _film_path(results: SuiteResults, episode: FilmedEpisode) -> Path:
+def _film_path(results: SuiteRuns, episode: FilmedEpisode) -> Path:
     assert episode.start is not None
     return results.outputs / "films" / f"{episode.run}-t{episode.start.task}-s{episode.start.index}.webp"
 
 
-def _conditions(results: SuiteResults) -> str:
+def _conditions(results: SuiteRuns) -> str:
     film = results.suite.film
     return digest([results.suite.environment.model_dump(mode="json"), film.environment if film else {}])
 
 
-def _with_film(results: SuiteResults, episode: FilmedEpisode) -> FilmedEpisode:
+def _with_film(results: SuiteRuns, episode: FilmedEpisode) -> FilmedEpisode:
     """Add the film, if there is one that was made under the suite's present conditions."""
     if episode.start is None:
         return episode
@@ -130,10 +130,10 @@ def _with_film(results: SuiteResults, episode: FilmedEpisode) -> FilmedEpisode:
     return replace(episode, film=film, replay_success=bool(record["success"]), reason="")
 
 
-def _film(results: SuiteResults, run_id: str, episodes: Sequence[FilmedEpisode]) -> str:
+def _film(results: SuiteRuns, run_id: str, episodes: Sequence[FilmedEpisode]) -> str:
     """Write the films of a run, each with its record -> the reason why there are none, or nothing."""
     by_start = {episode.start: episode for episode in episodes if episode.start}
-    recorded: dict[str, Any] = {field.name: results.runs[run_id].get(field.name) for field in fields(Run)}
+    recorded: dict[str, Any] = {field.name: results.complete[run_id].get(field.name) for field in fields(Run)}
     try:
         for start, filmed in film_starts(results.suite, Run(**recorded), results.folder, discover(), list(by_start)):
             film = write_clip(filmed.frames, _film_path(results, by_start[start]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vla_rl_bench.analysis.plots.style import arm_styles
-from vla_rl_bench.analysis.report.runs import SuiteResults
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.analysis.statistics.intervals import interval_text
 from vla_rl_bench.analysis.statistics.verdict import Verdict, verdict
-from vla_rl_bench.analysis.tables.build import final_episodes, select, starts_per_task
+from vla_rl_bench.analysis.tables.build import final_episodes, select_evaluation, starts_per_task
 from vla_rl_bench.analysis.tables.cells import MINUS, cell_texts
 from vla_rl_bench.analysis.tables.model import Delta, Row, Table
 
@@ -33,7 +33,7 @@ class KeyNumber:
     verdict: str = ""
 
 
-def key_numbers(results: SuiteResults, table: Table) -> list[KeyNumber]:
+def key_numbers(results: SuiteRuns, table: Table) -> list[KeyNumber]:
     """Read success and differences off one column of the table (`scope_text`)."""
     return [_key_number(results, table, line, _column(table)) for line in table.lines]
 
@@ -55,7 +55,7 @@ def _column(table: Table) -> int:
     return max(range(len(table.columns)), key=completeness)
 
 
-def _key_number(results: SuiteResults, table: Table, line: Row | Delta, column: int) -> KeyNumber:
+def _key_number(results: SuiteRuns, table: Table, line: Row | Delta, column: int) -> KeyNumber:
     styles = arm_styles(results.suite)  # an arm per row, in the table's order
     if isinstance(line, Delta):
         style = styles[line.minuend]
@@ -75,10 +75,10 @@ def _key_number(results: SuiteResults, table: Table, line: Row | Delta, column: 
     return replace(number, text=text, note=interval.replace("-", MINUS), verdict=words)
 
 
-def summary_text(results: SuiteResults) -> str:
+def summary_text(results: SuiteRuns) -> str:
     """Describe the suite in a sentence."""
     suite = results.suite
-    episodes = final_episodes(results.episodes, suite, select(suite))
+    episodes = final_episodes(results.episodes, suite, select_evaluation(suite))
     columns = ", ".join(suite.columns) if len(suite.columns) <= NAMED_COLUMNS else f"{len(suite.columns)} columns"
     return (
         f"{_count(len(suite.arms), 'arm')} on {columns} of {suite.environment.name}, policy {suite.policy.name}, "

@@ -14,8 +14,8 @@ from vla_rl_bench.analysis.report.embed import ImageEmbedder, documents, images,
 from vla_rl_bench.analysis.report.episodes import FilmedEpisode, film_episodes
 from vla_rl_bench.analysis.report.key_numbers import key_numbers, scope_text, summary_text
 from vla_rl_bench.analysis.report.provenance import resolved_suite, run_records, shared_facts
-from vla_rl_bench.analysis.report.runs import SuiteResults, read_suites
 from vla_rl_bench.analysis.report.start_maps import start_maps
+from vla_rl_bench.analysis.select_runs import SuiteRuns, select_all
 from vla_rl_bench.analysis.tables.cells import with_detail_tables
 from vla_rl_bench.analysis.tables.html import html
 from vla_rl_bench.analysis.tables.model import Table
@@ -33,16 +33,22 @@ TOOLTIPS = 20_000  # cells of start maps at most that have tooltips
 
 def write_page(
     names: Sequence[str], out: Path | None, *, count: int = 1, report: Callable[[str], None] = print
-) -> tuple[Path, list[SuiteResults]]:
+) -> tuple[Path, list[SuiteRuns]]:
     """Write the page of some suites -> its path, and the suites.
 
     Args:
-        names: Suites, as `read_suites` takes them.
+        names: Suites, as `select_all` takes them.
         out: Path of the page; None: ``report.html`` in the suite's folder, or in the working directory for several.
         count: Successes, and failures, to film of each arm in each column.
         report: Takes a line per run that is filmed.
     """
-    suites = read_suites(names)
+    for name in names:
+        if (Path(name) / "run.json").is_file():
+            raise UserError(f"{name}: a single run; name its suite's folder: {Path(name).resolve().parents[1]}")
+    suites = select_all(names, Path("runs"))
+    for suite in suites:
+        if not suite.complete:
+            raise UserError(f"{suite.outputs}: no complete run yet; run the suite again to resume it")
     target = out or (suites[0].outputs if len(suites) == 1 else Path()) / NAME
     if target.is_dir():
         raise UserError(f"{target}: a folder; name a file, as --out {target / NAME}")
@@ -56,7 +62,7 @@ def write_page(
     return target, suites
 
 
-def render(suites: Sequence[SuiteResults], films: Sequence[Sequence[FilmedEpisode]]) -> str:
+def render(suites: Sequence[SuiteRuns], films: Sequence[Sequence[FilmedEpisode]]) -> str:
     """Render the page.  films: of each suite, in the suites' order."""
     import jinja2
 
@@ -90,7 +96,7 @@ def render(suites: Sequence[SuiteResults], films: Sequence[Sequence[FilmedEpisod
 
 
 def _view(
-    prefix: str, results: SuiteResults, episodes: Sequence[FilmedEpisode], embedder: ImageEmbedder
+    prefix: str, results: SuiteRuns, episodes: Sequence[FilmedEpisode], embedder: ImageEmbedder
 ) -> dict[str, Any]:
     """Collect a suite's part of the page.  prefix: of its anchors."""
     suite, maps = results.suite, start_maps(results)
@@ -119,7 +125,7 @@ def _view(
         "suite": suite,
         "title": suite.title or suite.name,
         "summary": summary_text(results),
-        "planned": len(results.planned),
+        "planned": results.planned,
         "missing": results.missing,
         "numbers": key_numbers(results, main),
         "scope": scope_text(main),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vla_rl_bench.analysis.report.runs import SuiteResults, record_path
+from vla_rl_bench.analysis.select_runs import SuiteRuns
+from vla_rl_bench.config.overrides import as_dict
 from vla_rl_bench.files import Record, read_json
 
 _SHARED = {  # name on the page -> path in a run's record
@@ -29,13 +30,13 @@ class RunRecord:
     text: str  # JSON
 
 
-def shared_facts(results: SuiteResults) -> list[tuple[str, str]]:
+def shared_facts(results: SuiteRuns) -> list[tuple[str, str]]:
     """List name and value of each fact; if runs differ, every value with the number of runs that have it."""
-    runs = list(results.runs.values())
+    runs = list(results.complete.values())
     versions = dict.fromkeys(name for run in runs for name in run.get("versions", {}) if name != "git")
     return [
         ("suite", results.suite.name),
-        ("runs", f"{len(runs)} of {len(results.planned)} complete"),
+        ("runs", f"{len(runs)} of {results.planned} complete"),
         ("seeds", ", ".join(map(str, results.suite.seeds))),
         *((name, _values(runs, path)) for name, path in _SHARED.items()),
         ("starts", _values(runs, ("starts",), _ranges)),
@@ -75,10 +76,10 @@ def _ranges(starts: Any) -> str:
     return ", ".join(f"{split} {first}–{end - 1}" for split, (first, end) in starts.items())
 
 
-def run_records(results: SuiteResults) -> list[RunRecord]:
+def run_records(results: SuiteRuns) -> list[RunRecord]:
     """List the complete runs in the plan's order; without the environment's tasks, which the start maps name."""
     records = []
-    for run in results.runs.values():
+    for run in results.complete.values():
         parent = f", from {run['parent']}" if run.get("parent") else ""
         summary = f"{run.get('arm_title') or run['arm']}, {run['column']}, seed {run['seed']}{parent}"
         environment = {key: value for key, value in (run.get("environment") or {}).items() if key != "tasks"}
@@ -87,11 +88,11 @@ def run_records(results: SuiteResults) -> list[RunRecord]:
     return records
 
 
-def resolved_suite(results: SuiteResults) -> str:
+def resolved_suite(results: SuiteRuns) -> str:
     """Write the suite with its defaults as YAML."""
     from ruamel.yaml import YAML
 
-    record = read_json(record_path(results.outputs))
+    record = read_json(results.record) if results.record else as_dict(results.suite)
     suite = {key: value for key, value in record.items() if key not in ("runs", "limited", "changes", "suite_folder")}
     first = [key for key in ("name", "title", "environment", "columns", "policy", "seeds", "arms") if key in suite]
     yaml = YAML(typ="rt")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vla_rl_bench.analysis.plots.style import ArmStyle, arm_styles
-from vla_rl_bench.analysis.report.runs import SuiteResults
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.analysis.statistics.intervals import Cluster, Clustered, clustered, interval_text, percent_text
-from vla_rl_bench.analysis.tables.build import Starts, by_start, final_episodes, select
+from vla_rl_bench.analysis.tables.build import Starts, by_start, final_episodes, select_evaluation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,13 +69,13 @@ class ColumnMaps:
         return [start_map for row in self.rows if (start_map := row.maps[arm])]
 
 
-def start_maps(results: SuiteResults) -> list[ColumnMaps]:
+def start_maps(results: SuiteRuns) -> list[ColumnMaps]:
     """Build the maps of the suite's own evaluation, a column after the other."""
-    episodes = final_episodes(results.episodes, results.suite, select(results.suite))
+    episodes = final_episodes(results.episodes, results.suite, select_evaluation(results.suite))
     return [_column(results, episodes[episodes["column"] == column], column) for column in results.suite.columns]
 
 
-def _column(results: SuiteResults, episodes: pd.DataFrame, column: str) -> ColumnMaps:
+def _column(results: SuiteRuns, episodes: pd.DataFrame, column: str) -> ColumnMaps:
     styles = arm_styles(results.suite)
     by_arm = [episodes[episodes["arm"] == style.name] for style in styles]
     counts = [by_start(part) for part in by_arm]

@@ -7,13 +7,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.analysis.statistics.comparison import Difference
 from vla_rl_bench.analysis.statistics.intervals import decimal_text
 from vla_rl_bench.analysis.statistics.verdict import Verdict, expected_by_chance, verdict
 from vla_rl_bench.analysis.tables.cells import VERDICT_MARKS, cell_texts, with_detail_tables
 from vla_rl_bench.analysis.tables.model import Delta, Table
 from vla_rl_bench.analysis.tables.report import suite_tables, write_tables
-from vla_rl_bench.analysis.tables.sources import Source
 
 NAMED = 4  # differences that a sentence still lists
 _MEANINGS = {
@@ -24,7 +24,7 @@ _MEANINGS = {
 }
 
 
-def write_ablation(source: Source) -> list[Path]:
+def write_ablation(source: SuiteRuns) -> list[Path]:
     """Write ``ablation.md``, ``ablation.tex`` and ``ablations/``, one file per table, and return their paths.
 
     Args:

@@ -43,7 +43,7 @@ def selections(suite: Suite) -> list[Selection]:
     return list(dict.fromkeys(chosen))
 
 
-def select(suite: Suite, evaluation: str | None = None, sampling: str | None = None) -> Selection:
+def select_evaluation(suite: Suite, evaluation: str | None = None, sampling: str | None = None) -> Selection:
     """The selection that a user names; by default the suite's own."""
     name = evaluation or MAIN
     samplings = [selection.sampling for selection in selections(suite) if selection.evaluation == name]
@@ -73,7 +73,7 @@ def build_table(
         selection: The evaluation to show; None: the suite's own.
         limited: Runs that were shortened with ``--limit``, which are not in `frame`; a note counts them.
     """
-    selection = selection or select(suite)
+    selection = selection or select_evaluation(suite)
     episodes = final_episodes(frame, suite, selection)
     unlike = incomparable(episodes, suite)
     columns = tuple(Column(column, comparable=column not in unlike) for column in suite.columns)
@@ -96,7 +96,7 @@ def title_and_label(suite: Suite, selection: Selection) -> tuple[str, str]:
     Colons separate the parts of a label; no name has one, so labels of two suites differ.
     """
     title, label = suite.title or suite.name, f"tab:{suite.name}"
-    if selection == select(suite):
+    if selection == select_evaluation(suite):
         return title, label
     parts = [selection.sampling] if selection.evaluation == MAIN else [selection.evaluation, selection.sampling]
     return f"{title} ({', '.join(parts)})", ":".join([label, *parts])

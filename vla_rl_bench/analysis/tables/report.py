@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vla_rl_bench.analysis.select_runs import SuiteRuns
 from vla_rl_bench.analysis.tables.build import build_table, selections, with_changes
 from vla_rl_bench.analysis.tables.cells import with_detail_tables
 from vla_rl_bench.analysis.tables.latex import latex
 from vla_rl_bench.analysis.tables.markdown import markdown
 from vla_rl_bench.analysis.tables.model import Table
 from vla_rl_bench.analysis.tables.reference_rows import with_references
-from vla_rl_bench.analysis.tables.sources import Source
 from vla_rl_bench.errors import UserError
 from vla_rl_bench.files import write_text
 
 
-def write_report(source: Source, *, stem: str = "table") -> list[Path]:
+def write_report(source: SuiteRuns, *, stem: str = "table") -> list[Path]:
     """Write ``<stem>.md``, ``<stem>.tex`` and ``<stem>s/``, one file per table, and return their paths.
 
     The suite's own evaluation comes first, with counts and intervals, then its other samplings and evaluations.
@@ -41,7 +41,7 @@ def write_tables(folder: Path, stem: str, tables: Sequence[Table]) -> list[Path]
     return [folder / f"{stem}.md", folder / f"{stem}.tex", single]
 
 
-def suite_tables(source: Source) -> list[Table]:
+def suite_tables(source: SuiteRuns) -> list[Table]:
     """The suite's own table with its references, then its other samplings and evaluations that were measured."""
     suite, frame = source.suite, source.episodes
     main, *others = selections(suite)
