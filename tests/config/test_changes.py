@@ -49,7 +49,7 @@ def changes_of(file: Path, *overrides: str) -> tuple[Change, ...]:
         ("strategy.name=deepspeed",),
     ],
 )
-def test_overrides_that_no_output_shows_are_no_change(file: Path, overrides: tuple[str, ...]) -> None:
+def test_read_changes_leaves_out_overrides_that_no_output_shows(file: Path, overrides: tuple[str, ...]) -> None:
     assert changes_of(file, *overrides) == ()
 
 
@@ -69,18 +69,18 @@ def test_overrides_that_no_output_shows_are_no_change(file: Path, overrides: tup
         (("rl.microbatch=128",), "rl.microbatch=128"),  # part of run ids
     ],
 )
-def test_folder_is_named_by_what_differs_from_the_file(file: Path, overrides: tuple[str, ...], name: str) -> None:
+def test_folder_name_lists_differences_from_the_file(file: Path, overrides: tuple[str, ...], name: str) -> None:
     assert folder_name(changes_of(file, *overrides)) == name
 
 
-def test_folder_names_are_safe_bounded_and_unique(file: Path) -> None:
+def test_folder_name_is_safe_bounded_and_unique(file: Path) -> None:
     titles = [changes_of(file, f"title={text}") for text in ("a / b", "a * b", "x" * 300, "x" * 301)]
     names = [folder_name(changes) for changes in titles]
     assert len(set(names)) == len(names)
     assert all(len(name) <= LONGEST_NAME and "/" not in name and " " not in name for name in names)
 
 
-def test_only_one_of_several_arms_is_named(tmp_path: Path) -> None:
+def test_differences_name_an_arm_only_if_arms_differ(tmp_path: Path) -> None:
     """A block's key is named without an arm if all arms with the block have the value."""
     path = tmp_path / "two.yaml"
     second = (
@@ -93,7 +93,7 @@ def test_only_one_of_several_arms_is_named(tmp_path: Path) -> None:
     assert (both.key, both.before, both.arms) == ("sft.steps", None, ("sft", "again"))
 
 
-def test_title_rows_and_note_name_the_changes(file: Path) -> None:
+def test_name_changes_adds_them_to_title_and_rows(file: Path) -> None:
     overrides = ("tricks.temperature.value=1.0", "sft.steps=5", "evaluation.per_task=1")
     changes = changes_of(file, *overrides)
     suite = name_changes(load_suite(file, overrides, CATALOG), changes)
@@ -105,20 +105,20 @@ def test_title_rows_and_note_name_the_changes(file: Path) -> None:
     )
 
 
-def test_titles_list_three_changes_and_count_the_others(file: Path) -> None:
+def test_name_changes_lists_three_and_counts_the_rest(file: Path) -> None:
     overrides = ("rl.iterations=9", "rl.groups=5", "rl.learning_rate=0.1", "rl.aggregate=token-mean")
     suite = name_changes(load_suite(file, overrides, CATALOG), changes_of(file, *overrides))
     assert suite.title == "small, with rl.aggregate=token-mean, rl.groups=5, rl.iterations=9 and 1 more"
     assert suite.arms[0].title == "sft"
 
 
-def test_titles_that_are_changed_are_not_said_twice(file: Path) -> None:
+def test_name_changes_leaves_out_changed_titles(file: Path) -> None:
     overrides = ("title=Other", "arms.sft.title=Base")
     suite = name_changes(load_suite(file, overrides, CATALOG), changes_of(file, *overrides))
     assert (suite.title, suite.arms[0].title) == ("Other", "Base")
 
 
-def test_variants_of_an_ablation_have_the_changes_of_their_full_recipe(file: Path) -> None:
+def test_name_changes_titles_variants_by_their_full_recipe(file: Path) -> None:
     axes, overrides = ["tricks.temperature.value=1.0"], ("rl.iterations=9",)
     suite = name_changes(read_ablation(file, overrides, CATALOG, axes), changes_of(file, *overrides))
     assert suite.title == "small: ablation, with rl.iterations=9"
@@ -129,7 +129,7 @@ def test_variants_of_an_ablation_have_the_changes_of_their_full_recipe(file: Pat
     ]
 
 
-def test_a_file_that_is_complete_only_with_overrides_has_all_of_them_as_changes(tmp_path: Path) -> None:
+def test_read_changes_of_an_incomplete_file_are_the_overrides(tmp_path: Path) -> None:
     path = tmp_path / "part.yaml"
     path.write_text(SUITE.replace("seeds: [0, 1]\n", ""))
     [change] = changes_of(path, "seeds=[3]")
@@ -137,7 +137,7 @@ def test_a_file_that_is_complete_only_with_overrides_has_all_of_them_as_changes(
     assert changes_note([change]) == "Changed from the suite file: seeds=[3]."
 
 
-def test_arms_that_come_and_go_are_named(file: Path) -> None:
+def test_differences_name_arms_that_are_added_or_removed(file: Path) -> None:
     whole = load_suite(file, (), CATALOG)
     part = whole.model_copy(update={"arms": whole.arms[:1]})
     assert folder_name(differences(whole, part)) == "arms.sft-rl=off"

@@ -70,7 +70,9 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
     return capsys.readouterr().err
 
 
-def test_changed_values_have_outputs_of_their_own(folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_writes_changed_values_to_a_folder_of_their_own(
+    folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = written(folder)
     assert set(before) >= {"suite.json", "table.md", "table.tex", "tables/tiny.tex", "curves.png", "before_after.gif"}
     changed = run(file, [COLD], out=folder.parent, jobs=1)
@@ -110,7 +112,7 @@ def test_changed_values_have_outputs_of_their_own(folder: Path, file: Path, caps
     assert "SFT + RL, temperature.value=1.0" in out
 
 
-def test_an_evaluation_of_other_starts_replaces_none(
+def test_run_records_another_evaluation_beside_the_first(
     folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, trained = written(folder), policies(folder)
@@ -126,7 +128,9 @@ def test_an_evaluation_of_other_starts_replaces_none(
     assert (written(again), policies(folder)) == (before, trained)
 
 
-def test_an_edited_file_keeps_what_it_gave_before(folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_of_an_edited_file_keeps_earlier_outputs(
+    folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = written(folder)
     file.write_text(file.read_text() + "seeds: [0]\n")
     run(file, out=folder.parent, jobs=1)
@@ -144,7 +148,7 @@ def test_an_edited_file_keeps_what_it_gave_before(folder: Path, file: Path, caps
     assert "**Tiny, with sft.steps=2**" in printed(capsys, "tables", earlier)[0]
 
 
-def test_an_edited_file_keeps_what_its_changed_values_gave(
+def test_run_of_an_edited_file_keeps_earlier_outputs_of_changed_values(
     folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changed = run(file, [COLD], out=folder.parent, jobs=1)
@@ -156,7 +160,7 @@ def test_an_edited_file_keeps_what_its_changed_values_gave(
     assert f"**Tiny, with {COLD}, sft.steps=2**" in printed(capsys, "tables", earlier)[0]
 
 
-def test_a_file_that_grows_writes_its_outputs_again(folder: Path, file: Path) -> None:
+def test_run_of_a_file_with_more_seeds_replaces_outputs(folder: Path, file: Path) -> None:
     file.write_text(file.read_text().replace("title: Tiny", "title: Tiny, two seeds") + "seeds: [0, 1]\n")
     run(file, out=folder.parent, jobs=1)
     assert "**Tiny, two seeds**" in (folder / "table.md").read_text()
@@ -166,7 +170,7 @@ def test_a_file_that_grows_writes_its_outputs_again(folder: Path, file: Path) ->
     assert "**Tiny, two seeds**" in (folder / "earlier" / "seeds=0,1" / "table.md").read_text()
 
 
-def test_a_run_without_a_record_is_not_titled_by_another_recipe(
+def test_tables_titles_a_run_without_a_record_by_its_id(
     folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(run(file, [COLD], out=folder.parent, jobs=1))
@@ -175,7 +179,7 @@ def test_a_run_without_a_record_is_not_titled_by_another_recipe(
     assert f"**{path.name}, of a recipe that is not recorded here**" in printed(capsys, "tables", path)[0]
 
 
-def test_limited_runs_replace_no_record(folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_with_a_limit_replaces_no_record(folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = written(folder)
     run(file, out=folder.parent, limit=1, jobs=1)
     assert written(folder) == before
@@ -184,7 +188,7 @@ def test_limited_runs_replace_no_record(folder: Path, file: Path, capsys: pytest
     assert printed(capsys, "tables", "tiny", "--out", folder.parent)[1] == "", "there is nothing to print"
 
 
-def test_a_suite_that_was_only_run_with_changes_says_where_they_are(
+def test_commands_name_changed_recipes_of_a_suite_without_others(
     tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs"
@@ -200,7 +204,7 @@ def test_a_suite_that_was_only_run_with_changes_says_where_they_are(
     assert f"{changed}:sft" in said
 
 
-def test_an_ablation_of_changed_values_replaces_none(folder: Path, file: Path) -> None:
+def test_ablate_keeps_outputs_of_other_recipes(folder: Path, file: Path) -> None:
     axes = ["tricks.clip-range=off"]
     assert ablate(file, axes, out=folder.parent, jobs=1) == folder
     before = written(folder)

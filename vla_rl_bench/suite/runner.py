@@ -64,7 +64,7 @@ def run_suite(
         path, changes = (record.path, record.changes) if record else (folder / "suite.json", ())
         kept = update_record(path, SuiteRecord(suite, ids, limit is not None, folder, changes))
         if kept is not None:
-            console.print(f"{path}: of another recipe; it is now in {kept}, with all that it gave", highlight=False)
+            console.print(f"{path}: the recipe has changed; earlier outputs are in {kept}", highlight=False)
     if len(todo) < len(runs):
         console.print(f"{len(runs) - len(todo)} of {len(runs)} runs are complete already", highlight=False)
     errors = _execute(todo, catalog, _jobs_at_once(suite, catalog, jobs))
