@@ -85,6 +85,8 @@ def test_select_takes_a_suite_file_with_its_runs_as_they_are_now(out: Path) -> N
 def test_select_finds_an_ablation_without_a_suite(out: Path) -> None:
     write_record(out / "ablated", made_up_suite(name="ablated"), "ablation.json")
     assert select("ablated", out).suite.name == "ablated"
+    with pytest.raises(UserError, match=r"Did you mean `ablated`"):
+        select("abladet", out)
 
 
 def test_select_finds_an_arm_of_an_ablation_beside_a_suite(out: Path) -> None:

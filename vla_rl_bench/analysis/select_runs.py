@@ -131,7 +131,7 @@ def select(name: str, out: Path, overrides: Sequence[str] = (), *, allow_limited
         if changed := other_outputs(folder):
             names = [f"  {shlex.quote(str(path))}{':' + arm if suite_name else ''}" for path in changed]
             raise UserError("\n".join([f"`{name}`: only run with changed values; name one of these", *names]))
-    near = did_you_mean(suite_name or name, [path.parent.name for path in out.glob("*/suite.json")])
+    near = did_you_mean(suite_name or name, [record.parent.name for record in _records_inside(out)])
     raise UserError(f"`{name}` is no suite file, no folder of results, and no suite under {out}/.{near}")
 
 
