@@ -1,24 +1,23 @@
-"""Regression test: the demonstrations of suites/libero/object_nano.yaml equal those of its results."""
+"""Regression test: the demonstrations of suites/libero/object_nano.yaml are those of its results, up to rounding.
+
+Under another instruction set of NumPy and OpenBLAS the actions, in [-1, 1], differ by up to 0.002 (measured).
+"""
 
 from __future__ import annotations
 
-import hashlib
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vla_rl_bench_libero.options import SPLITS, LiberoOptions
 
 pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
-# By seed of the suite and task: the first demonstration's start, its length, the beginning of its actions' SHA-256.
-# With the versions of constraints.txt on x86-64, by the revision before skills were introduced.
-EXPECTED = {
-    (0, 3): (7, 128, "590c0838be399b5d"),
-    (0, 8): (1, 124, "5402e9b6d69858d3"),
-    (1, 3): (3, 123, "f8995b075c026034"),
-    (1, 8): (6, 123, "f0433fca086ba910"),
-}
+# float16 actions ``[steps, 7]`` by the suite's seed and the task, by the revision before skills were introduced
+ACTIONS = Path(__file__).parent / "data" / "demonstrated_actions.npz"
+START_INDICES = {(0, 3): 7, (0, 8): 1, (1, 3): 3, (1, 8): 6}  # of the first demonstration by seed and task
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +31,14 @@ def pool() -> Any:
     environment.close()
 
 
-@pytest.mark.parametrize(("seed", "task"), EXPECTED)
+@pytest.mark.parametrize(("seed", "task"), START_INDICES)
 def test_demonstration_is_unchanged(pool: Any, seed: int, task: int) -> None:
     from vla_rl_bench.engine.demonstrations import collect
 
     (demonstration,) = collect(pool, SPLITS["demonstration"], (task,), 1, seed)
-    digest = hashlib.sha256(demonstration.actions.tobytes()).hexdigest()
-    assert (demonstration.start.index, len(demonstration.actions), digest[:16]) == EXPECTED[seed, task]
+    with np.load(ACTIONS) as recorded:
+        expected = recorded[f"seed{seed}_task{task}"].astype(np.float32)
+    assert demonstration.start.index == START_INDICES[seed, task]
+    assert abs(len(demonstration.actions) - len(expected)) <= 1  # rounding may end an episode a step later
+    steps = min(len(demonstration.actions), len(expected)) - 1
+    np.testing.assert_allclose(demonstration.actions[:steps], expected[:steps], atol=0.02)
