@@ -30,7 +30,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 @NEEDED
-@pytest.mark.parametrize("words", re.findall(r'^\$ .*\brun "\$SUITE"(.*)$', TEXT, re.M))
+@pytest.mark.parametrize("words", re.findall(r'^.*\brun "\$SUITE"(.*)$', TEXT, re.M))
 def test_every_run_of_the_page_is_one_of_its_suite(suite: Path, words: str) -> None:
     changes = [word for word in shlex.split(words) if re.match(r"[\w.]+=", word)]
     found = load_suite(str(suite), changes, discover())
@@ -57,7 +57,7 @@ def test_the_stand_in_is_written_where_the_suite_looks(tmp_path: Path, monkeypat
     from vla_rl_bench_openvla_oft.policy import make
 
     monkeypatch.chdir(tmp_path)
-    command = re.search(r"^\$ python -m vla_rl_bench_openvla_oft.standin (.+)$", TEXT, re.M)
+    command = re.search(r"^python -m vla_rl_bench_openvla_oft.standin (.+)$", TEXT, re.M)
     checkpoint = re.search(r"^  checkpoint: (\S+)", BLOCKS[0], re.M)
     assert command is not None and checkpoint is not None
     standin.main(shlex.split(command[1]))
