@@ -106,7 +106,7 @@ WRONG = [
     ("{name: tabletop}", "{name: tabletop, starts: {held-out: 0-9, training: 9-20}}", "environment",
      "environment.starts.held-out: 0-9 overlaps training (9-20); held-out starts stand alone"),
     ("{name: tabletop}", "{name: tabletop, starts: {held-out: 7-7}}", "evaluation",
-     "evaluation.per_task: asks for 2 held-out starts a task, and there are 1 (7-7); write at most that"),
+     "evaluation.per_task: asks for 2 held-out starts per task, and there are 1 (7-7); write at most that"),
     ("{name: tabletop}", "{name: tabletop, starts: {training: all}}", "environment",
      "environment.starts.training: expected first-last, as in `0-29`, got `\"all\"`"),
     ("[object, goal]", "[object, gaol]", "columns", "columns.1: tabletop has no task suite `gaol`. "

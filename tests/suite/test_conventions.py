@@ -90,12 +90,12 @@ def test_check_environment_opens_no_simulator_for_a_policy_without_expectations(
 MORE_STARTS = [
     (
         "evaluation.per_task=10001",
-        "small: evaluation.per_task: asks for 10001 held-out starts a task, and there are 10000 (1000000-1009999); "
+        "small: evaluation.per_task: asks for 10001 held-out starts per task, and there are 10000 (1000000-1009999); "
         "write at most that",
     ),
     (
         "rl.curve.per_task=20000",
-        "small: arms.sft-rl.rl.curve.per_task: asks for 20000 held-out starts a task, and there are 10000 "
+        "small: arms.sft-rl.rl.curve.per_task: asks for 20000 held-out starts per task, and there are 10000 "
         "(1000000-1009999); write at most that",
     ),
 ]

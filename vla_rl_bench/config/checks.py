@@ -1,4 +1,4 @@
-"""What no single key shows: names that must exist, once, and fit together."""
+"""Checks across the keys of a suite: names that must exist, once, and fit together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def problems(suite: Suite, catalog: Catalog) -> Problems:
     yield from _expert(suite, catalog)
     for number, tracker in enumerate(suite.trackers):
         yield from _plugin(catalog, "trackers", tracker, ("trackers", number), "tracker")
-    yield from _twice([one.name for one in suite.trackers], ("trackers",), "tracker")
+    yield from _twice([tracker.name for tracker in suite.trackers], ("trackers",), "tracker")
     yield from _table(suite)
 
 
@@ -56,7 +56,7 @@ def _plugins(suite: Suite, catalog: Catalog) -> Problems:
 
 
 def _normalized(distribution: str) -> str:
-    """``A_b.c`` -> ``a-b-c``: the form in which pip compares names."""
+    """Normalize ``A_b.c`` to ``a-b-c``, the form in which pip compares names."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
@@ -72,14 +72,14 @@ def _environment(suite: Suite, catalog: Catalog) -> Problems:
     for number, column in enumerate(suite.columns):
         path: KeyPath = ("task_suites", column) if column in suite.task_suites else ("columns", number)
         yield from _task_suite(suite.task_suite(column), entry, path)
-    yield from _twice([one.name for one in suite.extra_evaluations], ("extra_evaluations",), "evaluation")
+    yield from _twice([extra.name for extra in suite.extra_evaluations], ("extra_evaluations",), "evaluation")
     for number, extra in enumerate(suite.extra_evaluations):
         if extra.name in RESERVED:
             what = f"`{extra.name}` is the name of the suite's own evaluation; take another"
             yield ("extra_evaluations", number), what
         pattern = extra.suite or ""
-        for other in {other_suite(pattern, suite.task_suite(column)): None for column in suite.columns if pattern}:
-            yield from _task_suite(other, entry, ("extra_evaluations", number, "suite"))
+        for task_suite in {other_suite(pattern, suite.task_suite(column)): None for column in suite.columns if pattern}:
+            yield from _task_suite(task_suite, entry, ("extra_evaluations", number, "suite"))
         options = suite.environment.options | extra.environment
         yield from _options(entry.options, options, ("extra_evaluations", number, "environment"), extra.environment)
 
@@ -118,9 +118,7 @@ def too_few_starts(suite: Suite, ranges: Mapping[str, tuple[int, int]], *, extra
         first, last = ranges.get(split, (0, per_task))
         size = last - first + 1
         if per_task > size:
-            what = (
-                f"asks for {per_task} {split} starts a task, and there are {size} ({first}-{last}); write at most that"
-            )
+            what = f"asks for {per_task} {split} starts per task, and there are {size} ({first}-{last}); write at most that"
             yield (*path, "per_task"), what
 
 
@@ -209,9 +207,9 @@ def _start(arm: ArmConfig, names: Sequence[str], number: int) -> Problems:
 
 
 def _rl(rl: RlConfig, path: KeyPath, catalog: Catalog) -> Problems:
-    yield from _found(catalog, "algorithms", rl.algorithm, (*path, "algorithm"))
-    yield from _found(catalog, "advantages", rl.advantage, (*path, "advantage"))
-    yield from _found(catalog, "objectives", rl.objective, (*path, "objective"))
+    yield from _check_exists(catalog, "algorithms", rl.algorithm, (*path, "algorithm"))
+    yield from _check_exists(catalog, "advantages", rl.advantage, (*path, "advantage"))
+    yield from _check_exists(catalog, "objectives", rl.objective, (*path, "objective"))
     batch = rl.groups * rl.group_size
     if rl.minibatch > batch:
         what = (
@@ -251,7 +249,7 @@ def _table(suite: Suite) -> Problems:
 # -- the pieces
 
 
-def _found(catalog: Catalog, kind: str, name: str, path: KeyPath) -> Problems:
+def _check_exists(catalog: Catalog, kind: str, name: str, path: KeyPath) -> Problems:
     try:
         catalog.find(kind, name)
     except PluginError as error:
@@ -268,14 +266,14 @@ def _plugin(catalog: Catalog, kind: str, named: Named, path: KeyPath, attribute:
     yield from _options(getattr(entry, attribute), named.options, path, named.options)
 
 
-def _options(options: type, given: dict[str, Any], path: KeyPath, here: Iterable[str]) -> Problems:
-    """here: the keys that are written at this path; a problem of another key is shown at the path itself."""
+def _options(options: type, options_dict: dict[str, Any], path: KeyPath, written_keys: Iterable[str]) -> Problems:
+    """Check options; a problem of a key that is not in `written_keys` is shown at the path itself."""
     try:
-        read_options(options, given)
+        read_options(options, options_dict)
     except OptionsError as error:
         for key, what in error.problems:
             below = key.split(".") if key else []
-            if not below or below[0] in here or here == given:
+            if not below or below[0] in written_keys or written_keys == options_dict:
                 yield (*path, *below), what
             else:
                 yield path, f"{key}: {what}"

@@ -1,4 +1,4 @@
-"""What a suite file may say.  Units and sources stand beside each field; `load` turns YAML into these models."""
+"""Models of suite files.  Units and sources are beside each field; `load` turns YAML into these models."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ class ExtraEvaluation(EvaluationConfig):
 
 
 class RuntimeConfig(Strict):
-    """How to run.  With the defaults, nothing here changes a number, and so no run's id.
+    """Settings of running.  With the defaults, none of them changes a number, and so no run's id.
 
     jobs: runs at the same time, each a process; auto: one a core for batched environments, else 1.
     workers: environment processes of a run; 0 for batched environments.  environments: episodes side by side in a
@@ -258,7 +258,7 @@ class Film(Strict):
 
 
 class AblateConfig(Strict):
-    """What ``vla-rl-bench ablate`` varies where its command line names no axis; nothing else reads it.
+    """Axes of ``vla-rl-bench ablate`` if its command line names none; nothing else reads them.
 
     axes: ``key=value,value,...``, as on the command line.  grid: every combination of the values, not one at a time.
     """
