@@ -97,7 +97,7 @@ def named_starts(environment: EnvironmentConfig) -> dict[str, tuple[int, int]]:
 
 
 def too_few_starts(suite: Suite, ranges: Mapping[str, tuple[int, int]], *, extras: bool = True) -> Problems:
-    """List evaluations and curves that ask for more starts a task than their split has.
+    """List evaluations and curves that ask for more starts per task than their split has.
 
     Args:
         suite: The suite.
@@ -118,8 +118,8 @@ def too_few_starts(suite: Suite, ranges: Mapping[str, tuple[int, int]], *, extra
         first, last = ranges.get(split, (0, per_task))
         size = last - first + 1
         if per_task > size:
-            what = f"asks for {per_task} {split} starts per task, and there are {size} ({first}-{last}); write at most that"
-            yield (*path, "per_task"), what
+            problem = f"asks for {per_task} {split} starts per task, and there are {size} ({first}-{last})"
+            yield (*path, "per_task"), f"{problem}; write at most that"
 
 
 def _starts(environment: EnvironmentConfig) -> Problems:

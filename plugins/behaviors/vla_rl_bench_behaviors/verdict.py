@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a behavior that no demonstration has."""
+    """Outcome of a behavior that no demonstration has."""
 
     behavior: str
     word: Word
