@@ -101,8 +101,8 @@ def run_logits(source: Path, trained: Path, adapters: tuple[str, ...]) -> torch.
 SMALL = (
     "tasks={libero_object: [6]}", "environment.rendering=fast", "environment.step_limit=160",
     "demonstrations.per_task=1", "sft.steps=2", "sft.batch_size=4",
-    "rl.iterations=1", "rl.groups=1", "rl.group_size=2", "rl.minibatch=2", "rl.weight_decay=0.5", "tricks.dynamic-sampling=off",
-    "evaluation.per_task=1", "evaluation.sampling=[greedy]", "evaluation.table=greedy",
+    "rl.iterations=1", "rl.groups=1", "rl.group_size=2", "rl.minibatch=2", "rl.weight_decay=0.5",
+    "tricks.dynamic-sampling=off", "evaluation.per_task=1", "evaluation.sampling=[greedy]", "evaluation.table=greedy",
 )  # fmt: skip
 
 
