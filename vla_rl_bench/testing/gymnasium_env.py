@@ -54,4 +54,6 @@ class GymnasiumEnv(gymnasium.Env[dict[str, Any], FloatArray]):
 
 
 def _as_dict(observation: Observation) -> dict[str, Any]:
-    return {"images": dict(observation.images), "proprio": observation.proprio}
+    """Copy the observation: our environments may return the same memory again, gymnasium's must not."""
+    images = {name: image.copy() for name, image in observation.images.items()}
+    return {"images": images, "proprio": observation.proprio.copy()}
