@@ -247,6 +247,7 @@ def test_what_cannot_be_planned_is_said(options: OpenVlaOftOptions, gpus: int, s
         memory(options, gpus, strategy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "shown"),
     re.findall(r"^\$ vla-rl-bench (show .+)\n((?:(?!```|\$ ).*\n)+)", PAGE.read_text(), re.M),
