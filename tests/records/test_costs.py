@@ -12,7 +12,7 @@ from vla_rl_bench.records.costs import Cost, costs, cpu_seconds
 
 
 def record(iteration: int, workers: int, trajectories: int = 8) -> dict[str, Any]:
-    """What a `IterationTimer` makes of an iteration: 2 s of wall time for the rollout, 1 s for the update.
+    """Make the metrics of an iteration: 2 s of wall time for the rollout, 1 s for the update.
 
     workers: 0 for an environment in the trainer's process.
     """

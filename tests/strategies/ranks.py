@@ -112,7 +112,7 @@ class FineTuning:
 
 @dataclass(frozen=True)
 class Results:
-    """What one process, or rank 0 of several, computed from `Recorded`."""
+    """Results of one process, or of rank 0 of several, on `Recorded`."""
 
     whole: Update  # one optimizer step on the whole batch
     parts: Update  # then three steps, each on a part of it
@@ -242,7 +242,7 @@ def act_and_learn(strategy: Any) -> Acting:
 
 @dataclass(frozen=True)
 class RankResults:
-    """What two processes computed.
+    """Results of two processes.
 
     batches: of `collect_uniform`, of every rank.  resumed: fine-tuning interrupted after three steps.
     losing: both updates without the gradients of rank 1.  bfloat16: under ZeRO-3 only.

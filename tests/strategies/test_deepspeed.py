@@ -111,7 +111,7 @@ def logprobs(recorded: ranks.Recorded, weights: dict[str, Tensor] | None = None)
 
 
 def distance(recorded: ranks.Recorded, expected: dict[str, Tensor], result: dict[str, Tensor]) -> float:
-    """How far two trained policies' log-probs are apart, relative to how far training moved them."""
+    """Distance of two trained policies' log-probs, relative to the distance that training moved them."""
     before, after, compared = (logprobs(recorded, weights) for weights in (None, expected, result))
     return float((after - compared).norm() / (after - before).norm())
 
